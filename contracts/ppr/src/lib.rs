@@ -1,0 +1,1 @@
+//! Who may: relationships, grants and their revocation

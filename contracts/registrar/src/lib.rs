@@ -1,0 +1,1 @@
+//! Who takes part: institutions and the virtual identities of patients

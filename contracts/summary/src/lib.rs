@@ -1,0 +1,1 @@
+//! What happened: lanes, heads and acknowledgements

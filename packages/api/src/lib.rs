@@ -1,0 +1,1 @@
+//! The provider agent's HTTP interface: requests, responses, problems and signatures

@@ -1,0 +1,1 @@
+//! The chain as a trait, and the client of a wasmd node

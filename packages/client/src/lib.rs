@@ -1,0 +1,1 @@
+//! What a patient or reader does, over the chain and the agents

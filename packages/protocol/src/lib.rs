@@ -1,0 +1,1 @@
+//! Contract messages, typed events and pure rules of Casewise

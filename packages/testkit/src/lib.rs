@@ -1,0 +1,1 @@
+//! The contracts in process, generators and faults, for tests
