@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use k256::ecdsa::{Signature, SigningKey, VerifyingKey, signature::hazmat::PrehashVerifier};
 use k256::ecdsa::signature::hazmat::PrehashSigner;
+use k256::ecdsa::{Signature, SigningKey, VerifyingKey, signature::hazmat::PrehashVerifier};
 use ripemd::Ripemd160;
 use ripemd::digest::Digest as _;
 use zeroize::Zeroizing;

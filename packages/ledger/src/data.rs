@@ -1,6 +1,6 @@
 //! The plaintext of an entry: media type and content, or the typed content of the other kinds.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use crate::{EntryRef, Kind, LaneId, LedgerError, Receipt, decode, encode};
 
@@ -18,7 +18,7 @@ pub enum Data {
         content: Vec<u8>,
     },
     /// Kind 1.
-    Access(Receipt),
+    Access(Box<Receipt>),
     /// Kind 2.
     Beat,
     /// Kind 4.
@@ -32,7 +32,7 @@ impl Data {
     pub fn encode(&self) -> Result<Vec<u8>, LedgerError> {
         let (media_type, content): (&str, Vec<u8>) = match self {
             Self::Content { media_type, content } => return join(media_type, content),
-            Self::Access(receipt) => ("", encode(receipt)),
+            Self::Access(receipt) => ("", encode(&**receipt)),
             Self::Beat => ("", Vec::new()),
             Self::Erasure(entries) => ("", encode(entries)),
             Self::Close(successor) => ("", encode(successor)),
@@ -59,7 +59,7 @@ impl Data {
             return Err(LedgerError::MediaType);
         }
         match kind {
-            Kind::Access => decode(content).map(Self::Access),
+            Kind::Access => decode(content).map(|receipt| Self::Access(Box::new(receipt))),
             Kind::Erasure => decode(content).map(Self::Erasure),
             Kind::Close => decode(content).map(Self::Close),
             _ if content.is_empty() => Ok(Self::Beat),
@@ -89,7 +89,8 @@ pub fn check_media_type(media_type: &str) -> Result<(), LedgerError> {
         Some((kind, subtype)) => token(kind) && token(subtype.trim_end()),
         None => false,
     };
-    let all_lower = media_type.bytes().all(|b| (b == b' ' || b.is_ascii_graphic()) && !b.is_ascii_uppercase());
+    let all_lower =
+        media_type.bytes().all(|b| (b == b' ' || b.is_ascii_graphic()) && !b.is_ascii_uppercase());
     if essence_fits && all_lower && media_type.len() <= MAX_MEDIA_TYPE {
         Ok(())
     } else {

@@ -67,8 +67,8 @@ pub fn verify_consistency(
         if !proof.is_empty() {
             return Err(LedgerError::ProofLength);
         }
-        let same = from_root == to_root;
-        return if from == 0 || same { Ok(()) } else { Err(LedgerError::Proof) };
+        let extends = if from == to { from_root == to_root } else { true };
+        return if extends { Ok(()) } else { Err(LedgerError::Proof) };
     }
     // The largest complete subtree that ends at `from` starts the walk: a proof leaves its hash out
     // when it is the whole old tree.
