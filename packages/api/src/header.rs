@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use casewise_ledger::Address;
+use subtle::ConstantTimeEq;
 
 use crate::ApiError;
 use crate::limits::{MAX_IDEMPOTENCY_KEY, MAX_PRACTITIONER};
@@ -95,6 +96,13 @@ pub const PURPOSES: [&str; 59] = [
 /// Refuses a purpose that is not in [`PURPOSES`].
 pub fn check_purpose(code: &str) -> Result<(), ApiError> {
     PURPOSES.binary_search(&code).map(|_| ()).map_err(|_| ApiError::Purpose)
+}
+
+/// Whether the value of an `Authorization` field is `Bearer` and this token, in constant time for
+/// a given length.
+pub fn bearer_matches(value: &[u8], token: &str) -> bool {
+    let given = value.strip_prefix(b"Bearer ").unwrap_or_default();
+    !token.is_empty() && bool::from(given.ct_eq(token.as_bytes()))
 }
 
 /// Refuses an idempotency key that is empty, longer than [`MAX_IDEMPOTENCY_KEY`] or not visible

@@ -12,8 +12,13 @@ pub mod header;
 pub mod limits;
 pub mod problem;
 pub mod route;
+pub mod signature;
 
 pub use bytes::{Base64, Hex, Packed};
 pub use error::ApiError;
 pub use problem::{Problem, ProblemKind};
 pub use route::Target;
+pub use signature::{
+    Authentic, AuthenticResponse, RequestParts, ResponseParts, SignatureError, SignedHeaders, check_request,
+    check_response, sign_request, sign_response,
+};
