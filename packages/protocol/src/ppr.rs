@@ -1,0 +1,420 @@
+//! ppr: who may. Policies of cases, relationships between cases and institutions, grants, and the
+//! counter of revocations that authors acknowledge.
+
+use casewise_ledger::{CaseId, Commitment, V1, records};
+use cosmwasm_schema::{QueryResponses, cw_serde};
+use cosmwasm_std::{HexBinary, Uint64};
+
+use crate::{
+    ProtocolError,
+    convert::{self, GrantStatus, RelationshipStatus},
+};
+
+/// Most grants in one message, made or revoked.
+pub const MAX_GRANTS: usize = 64;
+/// Longest closing grace of a policy, seconds: 30 days.
+pub const MAX_GRACE: u32 = 30 * 86_400;
+/// Longest completion time-out of a policy, seconds: 90 days.
+pub const MAX_COMPLETION: u32 = 90 * 86_400;
+/// Blocks an author has to acknowledge a higher `rev`.
+pub const ACK_BLOCKS: u64 = 2;
+
+/// What the contract starts with.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct InstantiateMsg {
+    /// The registrar's address.
+    pub registrar: String,
+}
+
+/// What a case asks of its authors.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct PolicyMsg {
+    /// Longest time between two entries of an author, seconds; 0 none.
+    pub cadence: u32,
+    /// Longest time between an entry's claimed time and its anchor, seconds; 0 none.
+    pub lateness: u32,
+    /// How long a closing lane still takes anchors, seconds.
+    pub grace: u32,
+    /// How long a proposed completion waits for objections, seconds.
+    pub completion: u32,
+    /// The case that this one corrects, 32 bytes.
+    pub amends: Option<HexBinary>,
+}
+
+impl PolicyMsg {
+    /// Into the ledger's type.
+    pub fn policy(&self) -> Result<records::Policy, ProtocolError> {
+        Ok(records::Policy {
+            cadence: self.cadence,
+            lateness: self.lateness,
+            grace: self.grace,
+            completion: self.completion,
+            amends: self
+                .amends
+                .as_ref()
+                .map(|id| convert::fixed("policy.amends", id).map(CaseId))
+                .transpose()?,
+        })
+    }
+}
+
+impl From<&records::Policy> for PolicyMsg {
+    fn from(policy: &records::Policy) -> Self {
+        Self {
+            cadence: policy.cadence,
+            lateness: policy.lateness,
+            grace: policy.grace,
+            completion: policy.completion,
+            amends: policy.amends.map(|case| convert::hex(&case.0)),
+        }
+    }
+}
+
+/// A grant to be made. What it says is known only to those who hold its opening.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct NewGrant {
+    /// Its id: the commitment to its opening, 32 bytes.
+    pub commitment: HexBinary,
+    /// First UTC day, days since 1970-01-01.
+    pub first: u32,
+    /// Last UTC day, inclusive.
+    pub last: u32,
+}
+
+impl NewGrant {
+    /// Of an opening's commitment and days.
+    pub fn new(commitment: &Commitment, (first, last): (u32, u32)) -> Self {
+        Self { commitment: convert::hex(&commitment.0), first, last }
+    }
+}
+
+/// What can be done.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub enum ExecuteMsg {
+    /// The registrar's authority names the summary contract that is told of closings.
+    SetSummary {
+        /// Its address.
+        summary: String,
+    },
+    /// An operator proposes its institution's relationship with a case. The first proposal, by the
+    /// institution that enrolled the case, carries the policy; no other does.
+    Propose {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The case's policy.
+        policy: Option<PolicyMsg>,
+    },
+    /// The holder accepts a proposed relationship.
+    Accept {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder declines a proposed relationship.
+    Decline {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder or an operator of the institution ends the relationship, for good.
+    End {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder makes grants: a share is several at once.
+    Grant {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The grants, at most [`MAX_GRANTS`].
+        grants: Vec<NewGrant>,
+    },
+    /// The holder takes grants back, for good. `rev` goes up by one if any was live.
+    Revoke {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The grants, 32 bytes each, at most [`MAX_GRANTS`].
+        commitments: Vec<HexBinary>,
+    },
+    /// The holder or an institution with a relationship makes known that a grant's last day is
+    /// over. `rev` goes up by one.
+    Expire {
+        /// The grant, 32 bytes.
+        commitment: HexBinary,
+    },
+    /// An operator acknowledges that its institution acts on a `rev`.
+    Ack {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The `rev`.
+        rev: u32,
+    },
+}
+
+/// What can be asked.
+#[cw_serde]
+#[derive(QueryResponses)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub enum QueryMsg {
+    /// The contract's settings.
+    #[returns(ConfigResponse)]
+    Config {},
+    /// A case's policy.
+    #[returns(Option<PolicyMsg>)]
+    Policy {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// A relationship.
+    #[returns(Option<RelationshipInfo>)]
+    Relationship {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// A case's relationships in ascending institution.
+    #[returns(RelationshipsResponse)]
+    Relationships {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Institution after which to start.
+        start_after: Option<u32>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// A grant.
+    #[returns(Option<GrantInfo>)]
+    Grant {
+        /// Its id, 32 bytes.
+        commitment: HexBinary,
+    },
+    /// A case's counter of revocations.
+    #[returns(RevResponse)]
+    Rev {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// How far each institution of a case has acknowledged, in ascending institution.
+    #[returns(AcksResponse)]
+    Acks {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Institution after which to start.
+        start_after: Option<u32>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+}
+
+/// The contract's settings.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct ConfigResponse {
+    /// The registrar's address.
+    pub registrar: String,
+    /// The summary contract's address, once set.
+    pub summary: Option<String>,
+}
+
+/// A relationship.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct RelationshipInfo {
+    /// The institution.
+    pub institution: u32,
+    /// Life. In force only while the institution is active as well.
+    pub status: RelationshipStatus,
+    /// When the status began, Unix ms.
+    pub since: Uint64,
+}
+
+impl RelationshipInfo {
+    /// Of a frozen record.
+    pub fn new(institution: u32, record: &records::RelationshipRecord) -> Self {
+        Self { institution, status: record.status.into(), since: record.since.into() }
+    }
+
+    /// The frozen record.
+    pub fn record(&self) -> records::RelationshipRecord {
+        records::RelationshipRecord { version: V1, status: self.status.into(), since: self.since.u64() }
+    }
+}
+
+/// A page of relationships.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct RelationshipsResponse {
+    /// In ascending institution.
+    pub relationships: Vec<RelationshipInfo>,
+}
+
+/// A grant.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct GrantInfo {
+    /// Its id, 32 bytes.
+    pub commitment: HexBinary,
+    /// The case, 32 bytes.
+    pub case: HexBinary,
+    /// Life.
+    pub status: GrantStatus,
+    /// First UTC day.
+    pub first: u32,
+    /// Last UTC day, inclusive.
+    pub last: u32,
+}
+
+impl GrantInfo {
+    /// Of a frozen record.
+    pub fn new(commitment: &Commitment, record: &records::GrantRecord) -> Self {
+        Self {
+            commitment: convert::hex(&commitment.0),
+            case: convert::hex(&record.case.0),
+            status: record.status.into(),
+            first: record.first,
+            last: record.last,
+        }
+    }
+
+    /// The id and the frozen record.
+    pub fn record(&self) -> Result<(Commitment, records::GrantRecord), ProtocolError> {
+        let record = records::GrantRecord {
+            version: V1,
+            case: convert::case_id(&self.case)?,
+            status: self.status.into(),
+            first: self.first,
+            last: self.last,
+        };
+        Ok((convert::commitment(&self.commitment)?, record))
+    }
+}
+
+/// A case's counter of revocations.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct RevResponse {
+    /// Counts revocations and expiries made known.
+    pub rev: u32,
+}
+
+/// A page of acknowledgements.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct AcksResponse {
+    /// The case's counter.
+    pub rev: u32,
+    /// In ascending institution.
+    pub acks: Vec<AckInfo>,
+}
+
+/// How far an institution has acknowledged.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct AckInfo {
+    /// The institution.
+    pub institution: u32,
+    /// The highest `rev` it acknowledged.
+    pub acked: u32,
+    /// It has been behind for more than [`ACK_BLOCKS`] blocks.
+    pub overdue: bool,
+}
+
+impl ExecuteMsg {
+    /// Proposes the sender's institution to a case.
+    pub fn propose(case: &CaseId, policy: Option<&records::Policy>) -> Self {
+        Self::Propose { case: convert::hex(&case.0), policy: policy.map(PolicyMsg::from) }
+    }
+
+    /// Accepts an institution.
+    pub fn accept(case: &CaseId, institution: u32) -> Self {
+        Self::Accept { case: convert::hex(&case.0), institution }
+    }
+
+    /// Declines an institution.
+    pub fn decline(case: &CaseId, institution: u32) -> Self {
+        Self::Decline { case: convert::hex(&case.0), institution }
+    }
+
+    /// Ends a relationship.
+    pub fn end(case: &CaseId, institution: u32) -> Self {
+        Self::End { case: convert::hex(&case.0), institution }
+    }
+
+    /// Makes grants.
+    pub fn grant(case: &CaseId, grants: Vec<NewGrant>) -> Self {
+        Self::Grant { case: convert::hex(&case.0), grants }
+    }
+
+    /// Takes grants back.
+    pub fn revoke(case: &CaseId, commitments: &[Commitment]) -> Self {
+        let commitments = commitments.iter().map(|commitment| convert::hex(&commitment.0)).collect();
+        Self::Revoke { case: convert::hex(&case.0), commitments }
+    }
+
+    /// Makes an expiry known.
+    pub fn expire(commitment: &Commitment) -> Self {
+        Self::Expire { commitment: convert::hex(&commitment.0) }
+    }
+
+    /// Acknowledges a `rev`.
+    pub fn ack(case: &CaseId, rev: u32) -> Self {
+        Self::Ack { case: convert::hex(&case.0), rev }
+    }
+}
+
+impl QueryMsg {
+    /// Asks for a case's policy.
+    pub fn policy(case: &CaseId) -> Self {
+        Self::Policy { case: convert::hex(&case.0) }
+    }
+
+    /// Asks for a relationship.
+    pub fn relationship(case: &CaseId, institution: u32) -> Self {
+        Self::Relationship { case: convert::hex(&case.0), institution }
+    }
+
+    /// Asks for a page of a case's relationships.
+    pub fn relationships(case: &CaseId, start_after: Option<u32>, limit: Option<u32>) -> Self {
+        Self::Relationships { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks for a grant.
+    pub fn grant(commitment: &Commitment) -> Self {
+        Self::Grant { commitment: convert::hex(&commitment.0) }
+    }
+
+    /// Asks for a case's counter.
+    pub fn rev(case: &CaseId) -> Self {
+        Self::Rev { case: convert::hex(&case.0) }
+    }
+
+    /// Asks for a page of a case's acknowledgements.
+    pub fn acks(case: &CaseId, start_after: Option<u32>, limit: Option<u32>) -> Self {
+        Self::Acks { case: convert::hex(&case.0), start_after, limit }
+    }
+}

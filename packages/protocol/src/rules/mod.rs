@@ -1,0 +1,209 @@
+//! Who may do what when, as pure functions on the ledger's records. The contracts enforce them;
+//! the agent's projection and the in-process chain apply the same code.
+//!
+//! Must never read storage, a clock or a sender by themselves: all of it is given.
+
+mod case;
+mod grant;
+mod lane;
+mod relationship;
+
+pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
+pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
+pub use lane::{
+    Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
+    deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
+};
+pub use relationship::{accept, decline, end, policy, policy_limits, propose};
+
+use casewise_ledger::{
+    Address,
+    records::{IdentityRecord, InstitutionRecord, InstitutionStatus},
+};
+
+/// What a message does to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Nothing: it took effect before.
+    Same,
+    /// The record becomes this.
+    To(T),
+}
+
+impl<T> Change<T> {
+    /// The new record, if there is one.
+    pub fn changed(self) -> Option<T> {
+        match self {
+            Self::Same => None,
+            Self::To(value) => Some(value),
+        }
+    }
+}
+
+/// Why a message is refused. Each text names the field and the remedy; the texts are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The sender is not the consortium's account.
+    #[error("sender: not the consortium's authority; send this from its account")]
+    NotAuthority,
+    /// The sender operates no institution.
+    #[error("sender: operates no institution; have an institution add the account as operator")]
+    NoOperator,
+    /// The sender does not operate this institution.
+    #[error(
+        "sender: not an operator of institution {institution}; send this from one of its operator accounts"
+    )]
+    NotOperator {
+        /// The institution.
+        institution: u32,
+    },
+    /// The institution is suspended.
+    #[error("sender: institution {institution} is suspended; ask the consortium to resume it")]
+    Suspended {
+        /// The institution.
+        institution: u32,
+    },
+    /// The sender is not the case's holder.
+    #[error("sender: not the holder of this case; send this from the case's own account")]
+    NotHolder,
+    /// The sender is neither the holder nor an operator of the institution.
+    #[error(
+        "sender: neither the holder nor an operator of institution {institution}; send this from one of them"
+    )]
+    NotParty {
+        /// The institution.
+        institution: u32,
+    },
+    /// There is no such case.
+    #[error("case: no identity is enrolled for it; enrol the case at the registrar first")]
+    NoIdentity,
+    /// There is no such relationship.
+    #[error("institution: has no relationship with this case; it must propose one first")]
+    NoRelationship,
+    /// The relationship is over.
+    #[error("institution: the relationship with this case has ended for good; open a new case")]
+    RelationshipEnded,
+    /// The relationship is not proposed any more.
+    #[error("institution: the relationship is in force; use end instead of decline")]
+    NotProposed,
+    /// The relationship is suspended.
+    #[error("institution: the relationship is suspended; resume it first")]
+    RelationshipSuspended,
+    /// The relationship is not in force.
+    #[error(
+        "case: the relationship with institution {institution} is not in force; the holder must accept it first"
+    )]
+    NotInForce {
+        /// The institution.
+        institution: u32,
+    },
+    /// The first proposal carries no policy.
+    #[error("policy: missing; the first proposal, by the institution that enrolled the case, carries it")]
+    PolicyMissing,
+    /// A later proposal carries a policy.
+    #[error("policy: only the institution that enrolled the case sets it; leave it out")]
+    PolicyNotYours,
+    /// The policy differs from the stored one.
+    #[error("policy: differs from the one this case has; repeat that one or leave it out")]
+    PolicyConflict,
+    /// The case has no policy yet.
+    #[error("case: has no policy yet; the institution that enrolled it proposes first")]
+    NoPolicy,
+    /// The grace is too long.
+    #[error("policy.grace: longer than 2592000 seconds; choose a shorter one")]
+    GraceTooLong,
+    /// The completion time-out is too long.
+    #[error("policy.completion: longer than 7776000 seconds; choose a shorter one")]
+    CompletionTooLong,
+    /// A grant's last day is before its first.
+    #[error("grants.last: before the first day; swap them")]
+    DaysReversed,
+    /// A grant's days are over.
+    #[error("grants.last: that day is over; choose a later one")]
+    DaysOver,
+    /// The commitment is in use.
+    #[error(
+        "grants.commitment: in use with another case or other days; make a new opening with a fresh salt"
+    )]
+    GrantConflict,
+    /// A grant that is over cannot live again.
+    #[error("grants.commitment: was revoked or has expired, for good; make a new opening with a fresh salt")]
+    GrantOver,
+    /// There is no such grant in this case.
+    #[error("commitment: no such grant in this case; check the id")]
+    NoGrant,
+    /// A grant's last day is not over.
+    #[error("commitment: its last day is not over; the holder can revoke it instead")]
+    NotYetOver,
+    /// More acknowledged than happened.
+    #[error("rev: higher than the case's {rev}; acknowledge what the case has")]
+    RevAhead {
+        /// The case's counter.
+        rev: u32,
+    },
+    /// A header whose author is not an institution.
+    #[error("headers.author: only institutions write lanes in this version; name your institution")]
+    AuthorKind,
+    /// A header by another author.
+    #[error("headers.author: differs from the other headers of the message; send one message per author")]
+    AuthorsDiffer,
+    /// A header with the wrong minimum.
+    #[error("headers.minimum: must be 1024, or 64 with a signer")]
+    Minimum,
+    /// A header of another epoch.
+    #[error("headers.epoch: the case's key has epoch {epoch}; make the header for that key")]
+    Epoch {
+        /// The identity's epoch.
+        epoch: u32,
+    },
+    /// A new lane that names a predecessor.
+    #[error("headers.predecessor: a lane that goes on from another is opened by rotate; leave it out")]
+    Predecessor,
+    /// A successor that is not of the same case, author and class.
+    #[error("items.next: case, author and class must be those of the lane it goes on from")]
+    NotSuccessor,
+    /// The case takes no new lanes.
+    #[error(
+        "case: is closing or completed and takes no new lanes; corrections go to a new case that amends it"
+    )]
+    CaseClosed,
+    /// Too many content lanes.
+    #[error("headers: at most 16 content lanes of an author in a case are open at once; close one first")]
+    TooManyLanes,
+    /// A second access lane.
+    #[error("headers: the author has an open access lane in this case; rotate it instead")]
+    SecondAccessLane,
+    /// A lane of another case.
+    #[error("items.lane: not a lane of this case; check the id")]
+    NotInCase,
+    /// More seen than anchored.
+    #[error("items.size: more than the {size} entries anchored; acknowledge what is anchored")]
+    SeenAhead {
+        /// The lane's size.
+        size: u32,
+    },
+}
+
+/// Refuses everybody but the holder.
+pub fn holder(identity: &IdentityRecord, sender: &[u8]) -> Result<(), Refusal> {
+    if identity.holder.0 == sender { Ok(()) } else { Err(Refusal::NotHolder) }
+}
+
+/// Refuses everybody but the consortium.
+pub fn authority(authority: &[u8], sender: &[u8]) -> Result<(), Refusal> {
+    if authority == sender { Ok(()) } else { Err(Refusal::NotAuthority) }
+}
+
+/// Refuses a suspended institution.
+pub fn active(number: u32, institution: &InstitutionRecord) -> Result<(), Refusal> {
+    match institution.status {
+        InstitutionStatus::Active => Ok(()),
+        InstitutionStatus::Suspended => Err(Refusal::Suspended { institution: number }),
+    }
+}
+
+/// Whether an account may be a case's recovery account: not the holder's own.
+pub fn recovery(holder: &Address, recovery: &Address) -> bool {
+    holder != recovery
+}

@@ -1,0 +1,360 @@
+//! summary: what happened. Lanes, their anchored heads, and what the holder has seen of them.
+
+use casewise_ledger::{AnchorBatch, CaseId, LaneHeader, LaneId, RotateBatch, V1, records};
+use cosmwasm_schema::{QueryResponses, cw_serde};
+use cosmwasm_std::{Binary, HexBinary, Uint64};
+
+use crate::{
+    ProtocolError,
+    convert::{self, CaseStatus, LaneClass, LaneStatus, PartyInfo},
+    rules::{CareStatus, LaneFault},
+};
+
+/// Most lanes opened in one message.
+pub const MAX_OPEN: usize = 64;
+/// Most lanes named in one `CloseOverdue`.
+pub const MAX_CLOSE_OVERDUE: usize = 64;
+/// Most lanes named in one `Seen`.
+pub const MAX_SEEN: usize = 64;
+
+/// What the contract starts with. It has no admin: a new version is a new instance.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct InstantiateMsg {
+    /// The registrar's address.
+    pub registrar: String,
+    /// The ppr contract's address.
+    pub ppr: String,
+}
+
+/// How far the holder has seen a lane.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct SeenItem {
+    /// The lane, 32 bytes.
+    pub lane: HexBinary,
+    /// Entries seen, at most the anchored size.
+    pub size: u32,
+}
+
+/// What can be done.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub enum ExecuteMsg {
+    /// An operator opens lanes of its institution.
+    Open {
+        /// Borsh `LaneHeader`s, at most [`MAX_OPEN`].
+        headers: Vec<Binary>,
+    },
+    /// An operator anchors heads of its institution's lanes. Data: [`BatchResponse`].
+    Anchor {
+        /// Borsh `AnchorBatch`.
+        blob: Binary,
+    },
+    /// An operator closes lanes at a final head and opens the lanes that go on from them. Each is
+    /// done whole or not at all. Data: [`BatchResponse`].
+    Rotate {
+        /// Borsh `RotateBatch`.
+        blob: Binary,
+    },
+    /// An operator closes lanes at a final head. Data: [`BatchResponse`].
+    Close {
+        /// Borsh `AnchorBatch`.
+        blob: Binary,
+    },
+    /// ppr tells that a relationship is over: the institution's content lanes get a deadline.
+    Closing {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// Anyone closes content lanes whose deadline is over, at their stored size. Data:
+    /// [`BatchResponse`].
+    CloseOverdue {
+        /// The lanes, 32 bytes each, at most [`MAX_CLOSE_OVERDUE`].
+        lanes: Vec<HexBinary>,
+    },
+    /// The holder acknowledges what it has seen.
+    Seen {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Lanes and sizes, at most [`MAX_SEEN`].
+        items: Vec<SeenItem>,
+    },
+}
+
+/// What became of a batch: items not listed took effect, or had done so before.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct BatchResponse {
+    /// Items that failed, in ascending position.
+    pub failed: Vec<Failure>,
+}
+
+/// An item of a batch that failed alone.
+#[cw_serde]
+#[derive(Copy, Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct Failure {
+    /// Position in the batch, from 0.
+    pub position: u32,
+    /// Why.
+    pub code: LaneFault,
+}
+
+/// What can be asked.
+#[cw_serde]
+#[derive(QueryResponses)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub enum QueryMsg {
+    /// The contract's settings.
+    #[returns(ConfigResponse)]
+    Config {},
+    /// A lane.
+    #[returns(Option<LaneInfo>)]
+    Lane {
+        /// Its id, 32 bytes.
+        lane: HexBinary,
+    },
+    /// A case's lanes in ascending id, closed ones included.
+    #[returns(LanesResponse)]
+    Lanes {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Lane after which to start, 32 bytes.
+        start_after: Option<HexBinary>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// A case.
+    #[returns(Option<CaseInfo>)]
+    Case {
+        /// Its id, 32 bytes.
+        case: HexBinary,
+    },
+    /// Where an institution stands with a case, in one word, and how far its lanes are seen.
+    #[returns(StatusResponse)]
+    Status {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+}
+
+/// The contract's settings.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct ConfigResponse {
+    /// The registrar's address.
+    pub registrar: String,
+    /// The ppr contract's address.
+    pub ppr: String,
+}
+
+/// A lane.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct LaneInfo {
+    /// Its id, 32 bytes.
+    pub lane: HexBinary,
+    /// Life.
+    pub status: LaneStatus,
+    /// Content or access.
+    pub class: LaneClass,
+    /// The case, 32 bytes.
+    pub case: HexBinary,
+    /// Who writes.
+    pub author: PartyInfo,
+    /// Ed25519 key of a device lane, 32 bytes.
+    pub signer: Option<HexBinary>,
+    /// Entries anchored.
+    pub size: u32,
+    /// Root over them, 32 bytes.
+    pub root: HexBinary,
+    /// Height of the last head that changed size, or of open.
+    pub height: Uint64,
+    /// Time of that block, Unix ms.
+    pub time: Uint64,
+    /// Entries the holder has seen.
+    pub seen: u32,
+    /// Deadline of a closing lane, Unix ms.
+    pub due: Option<Uint64>,
+}
+
+impl LaneInfo {
+    /// The id and the frozen record.
+    pub fn record(&self) -> Result<(LaneId, records::LaneRecord), ProtocolError> {
+        let record = records::LaneRecord {
+            version: V1,
+            status: self.status.into(),
+            class: self.class.into(),
+            case: convert::case_id(&self.case)?,
+            author: self.author.party()?,
+            signer: self.signer.as_ref().map(|key| convert::fixed("signer", key)).transpose()?,
+            size: self.size,
+            root: convert::fixed("root", &self.root)?,
+            height: self.height.u64(),
+            time: self.time.u64(),
+            seen: self.seen,
+        };
+        Ok((convert::lane_id(&self.lane)?, record))
+    }
+}
+
+/// A page of lanes.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct LanesResponse {
+    /// In ascending id.
+    pub lanes: Vec<LaneInfo>,
+}
+
+/// A case.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct CaseInfo {
+    /// Life.
+    pub status: CaseStatus,
+    /// Content lanes that are not closed.
+    pub open: u32,
+    /// Digest of the content lanes closed so far, 32 bytes.
+    pub digest: HexBinary,
+    /// Height of the last change.
+    pub height: Uint64,
+}
+
+impl CaseInfo {
+    /// The frozen record.
+    pub fn record(&self) -> Result<records::CaseRecord, ProtocolError> {
+        Ok(records::CaseRecord {
+            version: V1,
+            status: self.status.into(),
+            open: self.open,
+            digest: convert::fixed("digest", &self.digest)?,
+            height: self.height.u64(),
+        })
+    }
+}
+
+impl From<&records::CaseRecord> for CaseInfo {
+    fn from(record: &records::CaseRecord) -> Self {
+        Self {
+            status: record.status.into(),
+            open: record.open,
+            digest: convert::hex(&record.digest),
+            height: record.height.into(),
+        }
+    }
+}
+
+/// Where an institution stands with a case.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct StatusResponse {
+    /// In one word.
+    pub status: CareStatus,
+    /// Its content lanes that are not closed.
+    pub lanes: Vec<LaneSeen>,
+    /// Its closed content lanes of which the holder has not seen everything.
+    pub closed_unseen: u32,
+}
+
+/// How far a lane is seen.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct LaneSeen {
+    /// The lane, 32 bytes.
+    pub lane: HexBinary,
+    /// Entries anchored.
+    pub size: u32,
+    /// Entries the holder has seen.
+    pub seen: u32,
+}
+
+impl LaneSeen {
+    /// The lane's id.
+    pub fn lane_id(&self) -> Result<LaneId, ProtocolError> {
+        convert::lane_id(&self.lane)
+    }
+}
+
+impl ExecuteMsg {
+    /// Opens lanes.
+    pub fn open(headers: &[LaneHeader]) -> Self {
+        Self::Open { headers: headers.iter().map(convert::blob).collect() }
+    }
+
+    /// Anchors heads.
+    pub fn anchor(batch: &AnchorBatch) -> Self {
+        Self::Anchor { blob: convert::blob(batch) }
+    }
+
+    /// Closes lanes and opens their successors.
+    pub fn rotate(batch: &RotateBatch) -> Self {
+        Self::Rotate { blob: convert::blob(batch) }
+    }
+
+    /// Closes lanes.
+    pub fn close(batch: &AnchorBatch) -> Self {
+        Self::Close { blob: convert::blob(batch) }
+    }
+
+    /// Tells that a relationship is over.
+    pub fn closing(case: &CaseId, institution: u32) -> Self {
+        Self::Closing { case: convert::hex(&case.0), institution }
+    }
+
+    /// Closes lanes whose deadline is over.
+    pub fn close_overdue(lanes: &[LaneId]) -> Self {
+        Self::CloseOverdue { lanes: lanes.iter().map(|lane| convert::hex(&lane.0)).collect() }
+    }
+
+    /// Acknowledges what the holder has seen.
+    pub fn seen(case: &CaseId, items: &[(LaneId, u32)]) -> Self {
+        let items = items.iter().map(|(lane, size)| SeenItem { lane: convert::hex(&lane.0), size: *size });
+        Self::Seen { case: convert::hex(&case.0), items: items.collect() }
+    }
+}
+
+impl QueryMsg {
+    /// Asks for a lane.
+    pub fn lane(lane: &LaneId) -> Self {
+        Self::Lane { lane: convert::hex(&lane.0) }
+    }
+
+    /// Asks for a page of a case's lanes.
+    pub fn lanes(case: &CaseId, start_after: Option<&LaneId>, limit: Option<u32>) -> Self {
+        let start_after = start_after.map(|lane| convert::hex(&lane.0));
+        Self::Lanes { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks for a case.
+    pub fn case(case: &CaseId) -> Self {
+        Self::Case { case: convert::hex(&case.0) }
+    }
+
+    /// Asks where an institution stands with a case.
+    pub fn status(case: &CaseId, institution: u32) -> Self {
+        Self::Status { case: convert::hex(&case.0), institution }
+    }
+}
