@@ -1,3 +1,6 @@
+// Builds the node `wasmd` of scripts/versions from public Go modules.
+// It is wasmd's own go.mod of that version, with its replacements, and three dependencies raised:
+// bytedance/sonic (older ones do not compile with Go 1.26), cometbft and cosmos-sdk (newest patches).
 module casewise/wasmd
 
 go 1.24.0
