@@ -1,1 +1,43 @@
-//! The chain as a trait, and the client of a wasmd node
+//! The chain as a trait, and the client of a wasmd node.
+//!
+//! Responsible for: asking a chain exact questions ([`Chain`]), addresses, the network's manifest,
+//! making and signing transactions, and deploying the contracts. Must never decide who may do what,
+//! hold a secret longer than a call, or take "not known" for "absent".
+//!
+//! A service sees blocks through [`Chain::block`], in order, and keeps its own outbox of
+//! [`SignedTx`]; [`submit_and_wait`] is for command lines and tests.
+
+mod address;
+mod allowance;
+mod chain;
+mod deploy;
+mod error;
+mod gas;
+mod institution;
+mod keys;
+mod manifest;
+mod msg;
+mod submit;
+mod tx;
+mod types;
+mod wasmd;
+
+pub use address::{
+    ContractAddress, Contracts, DEFAULT_PREFIX, MAX_PREFIX, Prefix, account_from_bech32, account_to_bech32,
+};
+pub use allowance::{EXECUTE_CONTRACT, PeriodicLimit};
+pub use chain::{Chain, ChainExt};
+pub use deploy::{CONTRACTS, DeployOptions, DeployStep, MAX_WASM, deploy, trust_anchor};
+pub use error::{ChainError, MAX_LOG};
+pub use gas::{Gas, GasPrice};
+pub use institution::{NewInstitution, institutions};
+pub use keys::{MAX_ACCOUNT, key_from_mnemonic, seed_from_mnemonic};
+pub use manifest::{Code, Codes, MAX_MANIFEST, Manifest, Trust};
+pub use msg::{MAX_LABEL, Msg};
+pub use submit::{Included, Progress, SubmitOptions, account_of, send_and_wait, submit_and_wait};
+pub use tx::{ChainParams, MAX_TX_BYTES, SignedTx, TxDraft};
+pub use types::{
+    Account, Allowance, Block, Broadcast, CodeInfo, ContractInfo, Event, StateProof, Tip, Tx, TxStatus, code,
+    store_key,
+};
+pub use wasmd::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, MAX_ANSWER, MAX_ENDPOINTS, MAX_VALIDATORS, WasmdClient};

@@ -1,0 +1,210 @@
+//! Transactions: draft → priced → signed.
+//!
+//! Responsible for the bytes that are signed and for the hash by which a block names them. A
+//! [`SignedTx`] is what an outbox stores before the first broadcast and sends again, unchanged,
+//! until its last height. Must never change or re-sign one.
+
+use casewise_ledger::{
+    Address, Hash,
+    account::{AccountKey, PublicKey},
+    sha256,
+};
+use cosmrs::proto::{
+    cosmos::{
+        base::v1beta1::Coin,
+        crypto::secp256k1::PubKey,
+        tx::{
+            signing::v1beta1::SignMode,
+            v1beta1::{AuthInfo, Fee, ModeInfo, SignDoc, SignerInfo, TxBody, TxRaw, mode_info},
+        },
+    },
+    prost::Message,
+};
+
+use crate::{
+    Account, Chain, ChainError, Gas, GasPrice, Msg, Prefix, address::account_to_bech32, allowance::any,
+};
+
+/// Largest transaction a node takes by default, bytes.
+pub const MAX_TX_BYTES: usize = 1 << 20;
+
+/// Gas whose fee a simulated transaction names: the use does not depend on it.
+const SIMULATED_LIMIT: u64 = 1_000_000;
+
+/// What every transaction of a network needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainParams {
+    /// The chain's id; part of what is signed.
+    pub chain_id: String,
+    /// The prefix of its addresses.
+    pub prefix: Prefix,
+    /// The price of gas.
+    pub gas_price: GasPrice,
+}
+
+/// What a transaction shall do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TxDraft {
+    /// Messages, all or none of which take effect.
+    pub msgs: Vec<Msg>,
+    /// Who pays the fee under an allowance; `None` = the signer.
+    pub fee_granter: Option<Address>,
+    /// Last height at which it may be included. Never 0: a transaction without end could not be
+    /// given up.
+    pub timeout_height: u64,
+    /// A public remark; keep it empty.
+    pub memo: String,
+}
+
+impl TxDraft {
+    /// A draft without granter and memo.
+    pub fn new(msgs: Vec<Msg>, timeout_height: u64) -> Self {
+        Self { msgs, fee_granter: None, timeout_height, memo: String::new() }
+    }
+
+    /// Asks the chain what it would use; the limit is that times `percent` / 100 (at least 100).
+    /// A message that would fail is refused here, with the contract's words.
+    pub async fn estimate(
+        &self,
+        chain: &dyn Chain,
+        signer: &PublicKey,
+        account: Account,
+        params: &ChainParams,
+        percent: u32,
+    ) -> Result<Gas, ChainError> {
+        let provisional = Gas { limit: SIMULATED_LIMIT, fee: params.gas_price.fee(SIMULATED_LIMIT) };
+        let (body, auth) = self.parts(signer, account.sequence, provisional, params)?;
+        // A signature of the right length, so that the bytes are paid for.
+        let bytes = raw(body, auth, [0; 64]);
+        check_size(&bytes)?;
+        let used = chain.simulate(&bytes).await?;
+        let limit = u128::from(used) * u128::from(percent.max(100)) / 100;
+        let limit = u64::try_from(limit).map_err(|_| ChainError::malformed("gas beyond 64 bits"))?;
+        Ok(Gas { limit, fee: params.gas_price.fee(limit) })
+    }
+
+    /// Signs it (SIGN_MODE_DIRECT). The same input gives the same bytes.
+    pub fn sign(
+        &self,
+        key: &AccountKey,
+        account: Account,
+        gas: Gas,
+        params: &ChainParams,
+    ) -> Result<SignedTx, ChainError> {
+        let (body_bytes, auth_info_bytes) = self.parts(&key.public(), account.sequence, gas, params)?;
+        let doc = SignDoc {
+            body_bytes,
+            auth_info_bytes,
+            chain_id: params.chain_id.clone(),
+            account_number: account.number,
+        };
+        let signature = key.sign_message(&doc.encode_to_vec());
+        let bytes = raw(doc.body_bytes, doc.auth_info_bytes, signature);
+        check_size(&bytes)?;
+        let hash = sha256(&[&bytes]);
+        Ok(SignedTx { bytes, hash, sequence: account.sequence, timeout_height: self.timeout_height })
+    }
+
+    fn parts(
+        &self,
+        signer: &PublicKey,
+        sequence: u64,
+        gas: Gas,
+        params: &ChainParams,
+    ) -> Result<(Vec<u8>, Vec<u8>), ChainError> {
+        if self.msgs.is_empty() {
+            return Err(ChainError::invalid("messages", "a transaction needs at least one"));
+        }
+        if self.timeout_height == 0 {
+            return Err(ChainError::invalid("timeout_height", "0 would be valid for ever"));
+        }
+        let sender = signer.address();
+        let messages =
+            self.msgs.iter().map(|msg| msg.to_any(&sender, &params.prefix)).collect::<Result<_, _>>()?;
+        let body = TxBody {
+            messages,
+            memo: self.memo.clone(),
+            timeout_height: self.timeout_height,
+            ..Default::default()
+        };
+        let single = mode_info::Single { mode: SignMode::Direct.into() };
+        let signer_info = SignerInfo {
+            public_key: Some(any(&PubKey { key: signer.0.to_vec() })),
+            mode_info: Some(ModeInfo { sum: Some(mode_info::Sum::Single(single)) }),
+            sequence,
+        };
+        let amount = match gas.fee {
+            0 => Vec::new(),
+            fee => vec![Coin { denom: params.gas_price.denom().to_owned(), amount: fee.to_string() }],
+        };
+        let granter =
+            self.fee_granter.as_ref().map(|g| account_to_bech32(g, &params.prefix)).unwrap_or_default();
+        let fee = Fee { amount, gas_limit: gas.limit, payer: String::new(), granter };
+        let auth = AuthInfo { signer_infos: vec![signer_info], fee: Some(fee), ..Default::default() };
+        Ok((body.encode_to_vec(), auth.encode_to_vec()))
+    }
+}
+
+/// A signed transaction: nothing about it changes any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTx {
+    bytes: Vec<u8>,
+    hash: Hash,
+    sequence: u64,
+    timeout_height: u64,
+}
+
+impl SignedTx {
+    /// From the bytes an outbox stored. Refuses what [`TxDraft::sign`] cannot have made.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, ChainError> {
+        let wrong = |what: &str| ChainError::invalid("stored transaction", what);
+        check_size(&bytes)?;
+        let raw = TxRaw::decode(bytes.as_slice()).map_err(|_| wrong("its bytes are not a transaction"))?;
+        let body =
+            TxBody::decode(raw.body_bytes.as_slice()).map_err(|_| wrong("its body does not decode"))?;
+        let auth = AuthInfo::decode(raw.auth_info_bytes.as_slice())
+            .map_err(|_| wrong("its signer does not decode"))?;
+        let ([signer], [signature]) = (auth.signer_infos.as_slice(), raw.signatures.as_slice()) else {
+            return Err(wrong("it has not exactly one signer"));
+        };
+        if signature.len() != 64 || body.timeout_height == 0 {
+            return Err(wrong("it has no last height or no signature"));
+        }
+        let hash = sha256(&[&bytes]);
+        Ok(Self { hash, sequence: signer.sequence, timeout_height: body.timeout_height, bytes })
+    }
+
+    /// The bytes to broadcast.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The hash by which blocks name it: SHA-256 of the bytes.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The account's sequence it uses.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The last height at which it may be included.
+    pub fn timeout_height(&self) -> u64 {
+        self.timeout_height
+    }
+}
+
+fn raw(body_bytes: Vec<u8>, auth_info_bytes: Vec<u8>, signature: [u8; 64]) -> Vec<u8> {
+    TxRaw { body_bytes, auth_info_bytes, signatures: vec![signature.to_vec()] }.encode_to_vec()
+}
+
+fn check_size(bytes: &[u8]) -> Result<(), ChainError> {
+    if bytes.len() > MAX_TX_BYTES {
+        return Err(ChainError::invalid(
+            "transaction",
+            format!("{} bytes, a node takes {MAX_TX_BYTES}; split its messages", bytes.len()),
+        ));
+    }
+    Ok(())
+}
