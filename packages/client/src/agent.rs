@@ -36,7 +36,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port]` or `https://host[:port]`. Refuses user names, paths and queries.
+    /// Reads `https://host[:port]`, or `http://host[:port]` of this machine. Refuses user names,
+    /// paths and queries.
     pub fn parse(url: &str) -> Result<Self, ClientError> {
         let refuse = || {
             ClientError::input(
@@ -56,6 +57,12 @@ impl Endpoint {
         if authority.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refuse());
         }
+        if scheme == "http" && !is_loopback(uri.host().unwrap_or_default()) {
+            return Err(ClientError::input(
+                "endpoint",
+                format!("the registrar lists {url:?}; plain http is used on this machine only, elsewhere https"),
+            ));
+        }
         let authority = authority.strip_suffix(own).map(str::to_owned).unwrap_or(authority);
         Ok(Self { scheme, authority })
     }
@@ -64,6 +71,11 @@ impl Endpoint {
     pub fn authority(&self) -> &str {
         &self.authority
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl std::fmt::Display for Endpoint {
@@ -424,7 +436,8 @@ mod tests {
         for (url, authority, text) in [
             ("http://127.0.0.1:8080", "127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("https://Agent.Example:443/", "agent.example", "https://agent.example"),
-            ("http://agent.example:80", "agent.example", "http://agent.example"),
+            ("http://localhost:80", "localhost", "http://localhost"),
+            ("http://[::1]:8080", "[::1]:8080", "http://[::1]:8080"),
             ("https://agent.example:80", "agent.example:80", "https://agent.example:80"),
         ] {
             let endpoint = Endpoint::parse(url).unwrap();

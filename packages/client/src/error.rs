@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 
 use casewise_api::{Problem, ProblemKind};
+use casewise_chain::ChainError;
+use casewise_protocol::ProtocolError;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -88,18 +90,9 @@ pub enum ClientError {
         /// For how long.
         seconds: u64,
     },
-    /// The node does not answer.
-    #[error("the chain cannot be reached: {reason}")]
-    ChainUnreachable {
-        /// What failed.
-        reason: String,
-    },
-    /// The chain refuses a transaction or a query.
-    #[error("the chain refuses: {reason}")]
-    ChainRefused {
-        /// What it says.
-        reason: String,
-    },
+    /// The chain does not answer, or refuses.
+    #[error("{0}")]
+    Chain(#[from] ChainError),
     /// An agent does not answer.
     #[error("the agent at {endpoint} cannot be reached: {reason}")]
     AgentUnreachable {
@@ -161,15 +154,26 @@ impl ClientError {
         Self::NotFound { what: what.into() }
     }
 
+    /// A value on chain, or of the chain's interface, that this program cannot read.
+    pub(crate) fn protocol(error: ProtocolError) -> Self {
+        Self::integrity("an answer of the contracts", error)
+    }
+
     /// What kind of failure it is.
     pub fn category(&self) -> Category {
         match self {
             Self::PhraseWords { .. } | Self::CaseNumber { .. } | Self::Input { .. } => Category::Usage,
             Self::Randomness { .. } | Self::File { .. } | Self::Store { .. } => Category::Failure,
-            Self::WalletExists { .. } | Self::Waited { .. } | Self::ChainRefused { .. } => Category::Failure,
+            Self::WalletExists { .. } | Self::Waited { .. } => Category::Failure,
             Self::WalletAbsent { .. } | Self::NotFound { .. } => Category::NotFound,
             Self::Passphrase { .. } | Self::Refused { .. } => Category::NotAuthorised,
-            Self::ChainUnreachable { .. } => Category::ChainUnreachable,
+            Self::Chain(error) => match error {
+                ChainError::Unreachable { .. } | ChainError::Undecided { .. } => Category::ChainUnreachable,
+                ChainError::Malformed(_) | ChainError::WrongChain { .. } => Category::Integrity,
+                ChainError::Invalid { .. } => Category::Usage,
+                ChainError::NoAccount { .. } => Category::NotFound,
+                _ => Category::Failure,
+            },
             Self::AgentUnreachable { .. } => Category::AgentUnreachable,
             Self::AgentRefused { problem, .. } => match problem.status {
                 401 | 403 => Category::NotAuthorised,
@@ -204,12 +208,17 @@ impl ClientError {
             Self::NotFound { .. } => "Check the name or number; `casewise case list` shows what is known.",
             Self::Refused { .. } => "Nothing was changed.",
             Self::Waited { .. } => "Run the same command again: it goes on where it stopped.",
-            Self::ChainUnreachable { .. } => {
-                "Check the node's address in the manifest and that the node runs; nothing was lost."
-            }
-            Self::ChainRefused { .. } => {
-                "Look at the present state with `casewise case show`; what the chain refused has no effect."
-            }
+            Self::Chain(error) => match error {
+                ChainError::Unreachable { .. } => {
+                    "Check the node's address in the manifest and that the node runs; nothing was lost."
+                }
+                ChainError::Refused { .. } | ChainError::Failed { .. } => {
+                    "Look at the present state with `casewise case show`; what the chain refused has no effect."
+                }
+                ChainError::WrongChain { .. } => "Take the manifest of this network from its operator anew.",
+                ChainError::Invalid { .. } => "Correct it and try again; --help shows what is expected.",
+                _ => "Run the same command again: what already took effect is not done twice.",
+            },
             Self::AgentUnreachable { .. } => {
                 "Run the same command later: what has to be delivered is kept and sent again."
             }

@@ -7,6 +7,8 @@
 
 pub mod agent;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 mod integrity;
 pub mod keys;
 pub mod ports;

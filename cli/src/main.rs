@@ -1,0 +1,59 @@
+//! `casewise`: the command line of patients and operators.
+//!
+//! Responsible for words, tables and exit codes; what is done is in `casewise-client`. Must never
+//! take a secret as an argument, nor write one anywhere but where the person asked for it.
+
+mod admin;
+mod context;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::context::{Common, Context};
+use crate::exit::{EXIT_CODES, Failure};
+
+/// Your medical cases: read them, see who read them, share, revoke, carry away a proof.
+#[derive(Debug, Parser)]
+#[command(name = "casewise", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Operate a network: deploy, admit institutions
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| Failure::other("a TLS provider is installed already", ""))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("no runtime: {error}"), "Try again."))?;
+    runtime.block_on(run(Context::new(cli.common), cli.command))
+}
+
+async fn run(context: Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Admin(command) => admin::run(&context, &command).await,
+    }
+}
