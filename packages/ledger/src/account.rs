@@ -7,8 +7,6 @@ use core::fmt;
 
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{Signature, SigningKey, VerifyingKey, signature::hazmat::PrehashVerifier};
-use ripemd::Ripemd160;
-use ripemd::digest::Digest as _;
 use zeroize::Zeroizing;
 
 use crate::{Address, Hash, LedgerError, sha256};
@@ -20,7 +18,7 @@ pub struct PublicKey(pub [u8; 33]);
 impl PublicKey {
     /// The account of this key.
     pub fn address(&self) -> Address {
-        Address(Ripemd160::digest(sha256(&[&self.0])).into())
+        Address::of_key(&self.0)
     }
 
     /// Verifies a signature over a digest. High-S signatures are refused.

@@ -104,6 +104,15 @@ bytes_id!(
     Address, 20
 );
 
+#[cfg(feature = "address")]
+impl Address {
+    /// The account of a compressed secp256k1 key. The bytes are not checked to be a point.
+    pub fn of_key(key: &[u8; 33]) -> Self {
+        use ripemd::digest::Digest as _;
+        Self(ripemd::Ripemd160::digest(crate::sha256(&[key])).into())
+    }
+}
+
 /// Who writes, serves or reads: an institution by its registrar number, or an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -29,3 +29,59 @@ const NANOS_PER_MS: u64 = 1_000_000;
 pub fn block_ms(block: &cosmwasm_std::BlockInfo) -> u64 {
     block.time.nanos() / NANOS_PER_MS
 }
+
+/// Refuses coins: no message of the contracts takes any.
+pub fn nonpayable(info: &cosmwasm_std::MessageInfo) -> Result<(), ProtocolError> {
+    if info.funds.is_empty() { Ok(()) } else { Err(ProtocolError::Funds) }
+}
+
+/// Whether a contract of version `stored` may become `new`: both `major.minor.patch`, not falling.
+pub fn may_migrate(stored: &str, new: &str) -> bool {
+    let parse = |text: &str| {
+        let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+        let version = (parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then_some(version)
+    };
+    matches!((parse(stored), parse(new)), (Some(stored), Some(new)) if stored <= new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cosmwasm_std::{
+        BlockInfo, Timestamp, coins,
+        testing::{MockApi, message_info},
+    };
+
+    #[test]
+    fn block_time_is_floored() {
+        let mut block =
+            BlockInfo { height: 1, time: Timestamp::from_nanos(1_999_999), chain_id: "c".to_string() };
+        assert_eq!(block_ms(&block), 1);
+        block.time = Timestamp::from_nanos(2_000_000);
+        assert_eq!(block_ms(&block), 2);
+    }
+
+    #[test]
+    fn coins_are_refused() {
+        let sender = MockApi::default().addr_make("anyone");
+        assert_eq!(nonpayable(&message_info(&sender, &[])), Ok(()));
+        assert_eq!(nonpayable(&message_info(&sender, &coins(1, "stake"))), Err(ProtocolError::Funds));
+    }
+
+    #[test]
+    fn versions_do_not_fall() {
+        for (stored, new, may) in [
+            ("0.1.0", "0.1.0", true),
+            ("0.1.0", "0.1.1", true),
+            ("0.9.9", "0.10.0", true),
+            ("0.10.0", "0.9.9", false),
+            ("1.0.0", "0.9.9", false),
+            ("0.1", "0.1.0", false),
+            ("0.1.0-rc", "0.1.0", false),
+            ("0.1.0.0", "0.1.1", false),
+        ] {
+            assert_eq!(may_migrate(stored, new), may, "{stored} to {new}");
+        }
+    }
+}

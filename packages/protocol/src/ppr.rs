@@ -96,6 +96,12 @@ impl NewGrant {
     }
 }
 
+/// What a new version of the code is started with.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct MigrateMsg {}
+
 /// What can be done.
 #[cw_serde]
 #[serde(deny_unknown_fields)]

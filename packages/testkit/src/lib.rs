@@ -1,1 +1,3 @@
-//! The contracts in process, generators and faults, for tests
+//! The contracts in process, generators and faults, for tests.
+
+pub mod contracts;

@@ -1,0 +1,93 @@
+//! What the contract stores beside the frozen records of [`casewise_protocol::record`], and its
+//! guards.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use casewise_ledger::{
+    records::{relationship_id, IdentityRecord},
+    CaseId,
+};
+use casewise_protocol::{
+    record::{self, Be32, Be64},
+    remote::Registrar,
+    rules::{self, Refusal},
+    ProtocolError, Record,
+};
+use cosmwasm_std::{Addr, CanonicalAddr, Deps, Storage};
+
+use crate::ContractError;
+
+/// Settings, no id.
+pub const CONFIG: Record<Config> = Record::new("config");
+/// The highest `rev` an institution acknowledged, id case ‖ u32be institution.
+pub const ACK: Record<Be32> = Record::new("ack");
+/// Height at which a case reached a `rev`, id case ‖ u32be rev.
+pub const REV_HEIGHT: Record<Be64> = Record::new("revheight");
+
+/// Settings.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Config {
+    /// The registrar's address.
+    pub registrar: String,
+    /// The summary contract's address, once set.
+    pub summary: Option<String>,
+}
+
+/// Settings.
+pub fn config(storage: &dyn Storage) -> Result<Config, ProtocolError> {
+    CONFIG.load(storage, &[])
+}
+
+/// The registrar's address.
+pub fn registrar(storage: &dyn Storage) -> Result<Addr, ProtocolError> {
+    Ok(Addr::unchecked(config(storage)?.registrar))
+}
+
+/// Canonical bytes of the sender.
+pub fn sender(deps: Deps, sender: &Addr) -> Result<CanonicalAddr, ContractError> {
+    Ok(deps.api.addr_canonicalize(sender.as_str())?)
+}
+
+/// The case's identity, which must exist.
+pub fn identity(deps: Deps, case: &CaseId) -> Result<IdentityRecord, ContractError> {
+    let registrar = registrar(deps.storage)?;
+    let identity = Registrar::new(deps.querier, &registrar).identity(case)?;
+    Ok(identity.ok_or(Refusal::NoIdentity)?)
+}
+
+/// The case's identity, for its holder only.
+pub fn require_holder(deps: Deps, from: &Addr, case: &CaseId) -> Result<IdentityRecord, ContractError> {
+    let identity = identity(deps, case)?;
+    rules::holder(&identity, sender(deps, from)?.as_slice())?;
+    Ok(identity)
+}
+
+/// The institution that the sender operates, active or not.
+pub fn require_operator(deps: Deps, from: &Addr) -> Result<u32, ContractError> {
+    let registrar = registrar(deps.storage)?;
+    let number = Registrar::new(deps.querier, &registrar).operator(sender(deps, from)?.as_slice())?;
+    Ok(number.ok_or(Refusal::NoOperator)?)
+}
+
+/// A case's counter of revocations.
+pub fn rev(storage: &dyn Storage, case: &CaseId) -> Result<u32, ProtocolError> {
+    Ok(record::REV.may_load(storage, &case.0)?.map_or(0, |Be32(rev)| rev))
+}
+
+/// Adds 1 to a case's counter at `height` and returns it.
+pub fn raise_rev(storage: &mut dyn Storage, case: &CaseId, height: u64) -> Result<u32, ProtocolError> {
+    let next = rev(storage, case)?.saturating_add(1);
+    record::REV.save(storage, &case.0, &Be32(next));
+    REV_HEIGHT.save(storage, &relationship_id(case, next), &Be64(height));
+    Ok(next)
+}
+
+/// The highest `rev` an institution acknowledged.
+pub fn acked(storage: &dyn Storage, case: &CaseId, institution: u32) -> Result<u32, ProtocolError> {
+    Ok(ACK.may_load(storage, &relationship_id(case, institution))?.map_or(0, |Be32(rev)| rev))
+}
+
+/// Height at which a case's counter first passed what was acknowledged; `None` if it has not.
+pub fn behind_since(storage: &dyn Storage, case: &CaseId, acked: u32) -> Result<Option<u64>, ProtocolError> {
+    let Some(next) = acked.checked_add(1) else { return Ok(None) };
+    Ok(REV_HEIGHT.may_load(storage, &relationship_id(case, next))?.map(|Be64(height)| height))
+}

@@ -1,0 +1,104 @@
+//! What the contract stores beside the frozen records of [`casewise_protocol::record`], and the two
+//! ways in which lanes come and go.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use casewise_ledger::{
+    encode,
+    records::{CaseRecord, LaneRecord, LaneStatus},
+    CaseId, Class, LaneHeader, LaneId, Party,
+};
+use casewise_protocol::{
+    record::{self, Be64},
+    rules::{self, Block, OpenLanes, Refusal},
+    ProtocolError, Record,
+};
+use cosmwasm_std::Storage;
+
+use crate::ContractError;
+
+/// Settings, no id.
+pub const CONFIG: Record<Config> = Record::new("config");
+/// An author's lanes in a case, id case ‖ borsh(author).
+pub const OPEN_LANES: Record<OpenLanes> = Record::new("open");
+/// All lanes of a case, id case ‖ lane. The value says nothing.
+pub const CASE_LANES: Record<bool> = Record::new("caselane");
+
+/// Settings.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Config {
+    /// The registrar's address.
+    pub registrar: String,
+    /// The ppr contract's address.
+    pub ppr: String,
+}
+
+fn author_id(case: &CaseId, author: &Party) -> Vec<u8> {
+    [case.0.as_slice(), &encode(author)].concat()
+}
+
+/// An author's lanes in a case.
+pub fn open_lanes(storage: &dyn Storage, case: &CaseId, author: &Party) -> Result<OpenLanes, ProtocolError> {
+    Ok(OPEN_LANES.may_load(storage, &author_id(case, author))?.unwrap_or_default())
+}
+
+/// Stores an author's lanes in a case.
+pub fn save_open_lanes(storage: &mut dyn Storage, case: &CaseId, author: &Party, lanes: &OpenLanes) {
+    OPEN_LANES.save(storage, &author_id(case, author), lanes);
+}
+
+/// A case's record, if it has had a lane.
+pub fn case(storage: &dyn Storage, case: &CaseId) -> Result<Option<CaseRecord>, ProtocolError> {
+    record::CASE.may_load(storage, &case.0)
+}
+
+/// The deadline of a closing lane.
+pub fn due(storage: &dyn Storage, lane: &LaneId, record: &LaneRecord) -> Result<Option<u64>, ProtocolError> {
+    if record.status != LaneStatus::Closing {
+        return Ok(None);
+    }
+    Ok(record::DUE.may_load(storage, &lane.0)?.map(|Be64(due)| due))
+}
+
+/// Stores a new lane in all its places.
+pub fn add_lane(storage: &mut dyn Storage, header: &LaneHeader, block: Block) -> Result<(), ContractError> {
+    let id = header.id();
+    let mut lanes = open_lanes(storage, &header.case, &header.author)?;
+    lanes.add(header.class, id)?;
+    save_open_lanes(storage, &header.case, &header.author, &lanes);
+    let before = case(storage, &header.case)?;
+    let (lane, after) = rules::new_lane(header, before.as_ref(), block);
+    record::LANE.save(storage, &id.0, &lane);
+    if before.as_ref() != Some(&after) {
+        record::CASE.save(storage, &header.case.0, &after);
+    }
+    CASE_LANES.save(storage, &[header.case.0, id.0].concat(), &true);
+    Ok(())
+}
+
+/// Stores a lane that has just been closed, and takes it out of the places of the others.
+pub fn close_lane(
+    storage: &mut dyn Storage,
+    id: &LaneId,
+    closed: &LaneRecord,
+    block: Block,
+) -> Result<(), ContractError> {
+    record::LANE.save(storage, &id.0, closed);
+    record::DUE.remove(storage, &id.0);
+    let mut lanes = open_lanes(storage, &closed.case, &closed.author)?;
+    lanes.remove(closed.class, id, closed.seen < closed.size);
+    save_open_lanes(storage, &closed.case, &closed.author, &lanes);
+    if closed.class == Class::Content {
+        let before = record::CASE.load(storage, &closed.case.0)?;
+        let after = rules::close_in_case(&before, id, &closed.head(), block.height);
+        record::CASE.save(storage, &closed.case.0, &after);
+    }
+    Ok(())
+}
+
+/// The number of an author that must be an institution.
+pub fn institution_of(author: &Party) -> Result<u32, Refusal> {
+    match author {
+        Party::Institution(number) => Ok(*number),
+        Party::Account(_) => Err(Refusal::AuthorKind),
+    }
+}
