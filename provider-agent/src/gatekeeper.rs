@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use casewise_api::limits::{MAX_RELEASE_ENTRIES, MAX_RELEASE_ITEMS};
 use casewise_ledger::records::{GrantRecord, IdentityRecord, InstitutionStatus, RelationshipStatus};
-use casewise_ledger::{Address, CaseId, Class, Commitment, LaneId, Opening, Party, ReleaseItem};
+use casewise_ledger::{
+    Address, CaseId, Class, Commitment, Head, LaneHeader, LaneId, Opening, Party, ReleaseItem,
+};
 use casewise_protocol::rules;
 
 /// How many blocks the agent may be behind the node's tip and still decide.
@@ -144,14 +146,10 @@ pub struct Facts {
 /// What is known of a lane that is written here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneFacts {
-    /// Its case.
-    pub case: CaseId,
-    /// Who writes it.
-    pub author: Party,
-    /// Content or access.
-    pub class: Class,
-    /// Entries anchored at the height of the facts.
-    pub size: u32,
+    /// Its header: case, author, class.
+    pub header: LaneHeader,
+    /// What is anchored of it at the height of the facts.
+    pub head: Head,
     /// The lanes it goes on from, nearest first.
     pub ancestors: Vec<LaneId>,
 }
@@ -305,7 +303,7 @@ pub fn decide(fresh: &Fresh, facts: &Facts, ask: &Ask<'_>) -> Result<Permit, Ref
     let mut items = Vec::with_capacity(ask.items.len());
     for item in ask.items {
         let lane = lane_of(facts, &opening.case, &item.lane)?;
-        if lane.class != Class::Content {
+        if lane.header.class != Class::Content {
             return Err(Refusal::NotContent);
         }
         if !granted(opening, lane, item) {
@@ -339,7 +337,7 @@ pub fn decide_holder(
     check_count(items)?;
     for item in items {
         let lane = lane_of(facts, case, &item.lane)?;
-        if item.last >= lane.size {
+        if item.last >= lane.head.size {
             return Err(Refusal::NotAnchored);
         }
     }
@@ -422,13 +420,13 @@ fn check_count(items: &[ReleaseItem]) -> Result<(), Refusal> {
 /// The lane, if this institution writes it for this case.
 fn lane_of<'a>(facts: &'a Facts, case: &CaseId, lane: &LaneId) -> Result<&'a LaneFacts, Refusal> {
     let found = facts.lanes.get(lane).ok_or(Refusal::Lane)?;
-    let ours = found.case == *case && found.author == Party::Institution(facts.server);
+    let ours = found.header.case == *case && found.header.author == Party::Institution(facts.server);
     if ours { Ok(found) } else { Err(Refusal::Lane) }
 }
 
 /// The part of a range that is anchored, if any of it is.
 fn anchored_part(lane: &LaneFacts, item: &ReleaseItem) -> Option<ReleaseItem> {
-    let last = item.last.min(lane.size.checked_sub(1)?);
+    let last = item.last.min(lane.head.size.checked_sub(1)?);
     (item.first <= last).then_some(ReleaseItem { last, ..*item })
 }
 
@@ -495,17 +493,24 @@ mod tests {
     }
 
     fn lane(size: u32, ancestors: &[LaneId]) -> LaneFacts {
-        LaneFacts {
+        let header = LaneHeader {
+            version: V1,
             case: CASE,
             author: Party::Institution(US),
             class: Class::Content,
-            size,
-            ancestors: ancestors.to_vec(),
-        }
+            minimum: 1024,
+            epoch: 0,
+            root: [0; 32],
+            signer: None,
+            predecessor: ancestors.first().copied(),
+            nonce: [0; 16],
+        };
+        LaneFacts { header, head: Head { size, root: [size as u8; 32] }, ancestors: ancestors.to_vec() }
     }
 
     fn facts() -> Facts {
-        let access = LaneFacts { class: Class::Access, ..lane(100, &[]) };
+        let mut access = lane(100, &[]);
+        access.header.class = Class::Access;
         Facts {
             height: 50,
             time: NOON,
@@ -776,11 +781,11 @@ mod tests {
     fn lanes_of_other_cases_and_authors_are_not_known() {
         let items = [item(LANE, 3, 3)];
         let mut changed = facts();
-        changed.lanes.get_mut(&LANE).unwrap().case = OTHER_CASE;
+        changed.lanes.get_mut(&LANE).unwrap().header.case = OTHER_CASE;
         assert_eq!(ask(&changed, &opening(), &items), Err(Refusal::Lane));
         assert_eq!(decide_holder(&changed, &CASE, &HOLDER, &items), Err(Refusal::Lane));
         let mut changed = facts();
-        changed.lanes.get_mut(&LANE).unwrap().author = Party::Institution(READER);
+        changed.lanes.get_mut(&LANE).unwrap().header.author = Party::Institution(READER);
         assert_eq!(ask(&changed, &opening(), &items), Err(Refusal::Lane));
     }
 
