@@ -184,7 +184,8 @@ pub fn plants(needle: &[u8]) -> BTreeMap<&'static str, Vec<u8>> {
     use std::io::Write;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(&[b"padding ".as_slice(), needle].concat()).expect("writing into memory");
-    let at = |offset: usize| STANDARD_NO_PAD.encode([&b"xyz"[..offset], needle, b"tail"].concat()).into_bytes();
+    let at =
+        |offset: usize| STANDARD_NO_PAD.encode([&b"xyz"[..offset], needle, b"tail"].concat()).into_bytes();
     let escaped: String = String::from_utf8_lossy(needle).chars().map(escape_ascii).collect();
     BTreeMap::from([
         ("plain", needle.to_vec()),

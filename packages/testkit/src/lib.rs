@@ -1,3 +1,5 @@
 //! The contracts in process, generators and faults, for tests.
 
+pub mod canary;
 pub mod contracts;
+pub mod fhir;

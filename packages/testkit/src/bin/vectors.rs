@@ -339,7 +339,7 @@ fn entries(rng: &mut StdRng, lane: LaneId, root_key: &Hash) -> (Vec<Value>, Vec<
         let sealed = casewise_seal::seal(&key, &header, 1024, &bytes).expect("sealable data");
         let length = sealed.body.len() as u64;
         let digest = sha256(&[&sealed.body]);
-        let leaf = header.leaf(&sealed.commitment, length, &digest);
+        let leaf = header.leaf(&sealed.entry.commitment, length, &digest);
         let (media_type, content) = match &data {
             Data::Content { media_type, content } => (media_type.as_str(), content.as_slice()),
             _ => ("", &[][..]),
@@ -355,7 +355,7 @@ fn entries(rng: &mut StdRng, lane: LaneId, root_key: &Hash) -> (Vec<Value>, Vec<
             "content": hex::encode(content),
             "header": hex::encode(encode(&header)),
             "one_time_key": hex::encode(key.expose_secret()),
-            "commitment": hex::encode(sealed.commitment),
+            "commitment": hex::encode(sealed.entry.commitment),
             "body_length": length,
             "body_sha256": hex::encode(digest),
             "leaf": hex::encode(leaf),

@@ -1,0 +1,68 @@
+//! A localnet, driven by `scripts/localnet`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use casewise_chain::{Chain, Manifest, WasmdClient};
+
+use crate::command;
+
+/// One network of this machine.
+pub struct Network {
+    /// Its folder.
+    pub dir: PathBuf,
+    script: PathBuf,
+    base_port: u16,
+    chain_id: String,
+    manifest: Option<Manifest>,
+}
+
+impl Network {
+    /// A network that is not up yet.
+    pub fn new(repository: &Path, dir: PathBuf, base_port: u16, chain_id: &str) -> Self {
+        let script = repository.join("scripts/localnet");
+        Self { dir, script, base_port, chain_id: chain_id.into(), manifest: None }
+    }
+
+    /// Starts it, or starts it again.
+    pub async fn up(&mut self) -> Result<String> {
+        let port = self.base_port.to_string();
+        let dir = self.dir.to_string_lossy().into_owned();
+        let args = ["up", "--dir", &dir, "--base-port", &port, "--chain-id", &self.chain_id];
+        let said = command::succeed(&self.script, &args).await?;
+        let text = std::fs::read_to_string(self.manifest_file()).context("reading the manifest")?;
+        self.manifest = Some(serde_json::from_str(&text).context("reading the manifest")?);
+        Ok(said.lines().last().unwrap_or_default().to_string())
+    }
+
+    /// Stops its processes; its data stays.
+    pub async fn down(&self) -> Result<()> {
+        command::succeed(&self.script, &["down", "--dir", &self.dir.to_string_lossy()]).await.map(drop)
+    }
+
+    /// The manifest that agents and the command line read.
+    pub fn manifest_file(&self) -> PathBuf {
+        self.dir.join("manifest.json")
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> Result<&Manifest> {
+        self.manifest.as_ref().context("the network is not up")
+    }
+
+    /// The consortium's key.
+    pub fn operator_mnemonic(&self) -> PathBuf {
+        self.dir.join("operator.mnemonic")
+    }
+
+    /// A client of its node.
+    pub fn client(&self) -> Result<WasmdClient> {
+        let manifest = self.manifest()?;
+        Ok(WasmdClient::new(manifest.endpoints.clone(), manifest.chain_id.clone())?)
+    }
+
+    /// Height of the newest block.
+    pub async fn height(&self) -> Result<u64> {
+        Ok(self.client()?.tip().await?.height)
+    }
+}

@@ -1,0 +1,185 @@
+//! Step 6: evidence for one record, verified with the network stopped. Bytes changed and links
+//! made false are refused, each with its own reason.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{
+    http,
+    network::Network,
+    people::{Hospital, Patient},
+    steps::ingest,
+    world::{CHAIN_ID, World},
+};
+
+/// Bytes of the file that are changed, one at a time, spread over it.
+const FLIPS: usize = 200;
+
+/// Runs the step.
+pub async fn run(world: &mut World) -> Result<()> {
+    let shared = world.shared.clone().context("step 4 left no lane")?;
+    let patient = world.patient()?;
+    let case = patient.case()?;
+    let (lane, index) = (shared.lane.to_string(), shared.index.to_string());
+    let good = export(patient, &case, &lane, &index, world.dir.join("evidence.json")).await?;
+    let earlier = export(patient, &case, &lane, "0", world.dir.join("evidence-0.json")).await?;
+    let trust = world.dir.join("trust.json");
+    patient.says(&["evidence", "trust", "--out", &trust.to_string_lossy()]).await?;
+    let foreign = foreign_file(world).await?;
+
+    for hospital in &mut world.hospitals {
+        hospital.stop().await;
+    }
+    world.network.down().await?;
+    println!("   the network and all agents are stopped");
+    let verdict = verify(world, &good, &trust).await?;
+    ensure!(verdict.is_ok(), "the evidence was refused: {}", verdict.err().unwrap_or_default());
+    println!("   evidence verify accepts the file ({} bytes)", std::fs::metadata(&good)?.len());
+    flipped(world, &good, &trust).await?;
+    false_links(world, &good, &earlier, &foreign, &trust).await?;
+
+    world.network.up().await?;
+    for hospital in &mut world.hospitals {
+        hospital.start().await?;
+    }
+    println!("   the network and the agents run again");
+    Ok(())
+}
+
+async fn export(patient: &Patient, case: &str, lane: &str, index: &str, out: PathBuf) -> Result<PathBuf> {
+    let file = out.to_string_lossy().into_owned();
+    patient.says(&["evidence", "export", case, lane, index, "--out", &file]).await?;
+    Ok(out)
+}
+
+/// The verdict, or the reason code of the refusal.
+async fn verify(world: &World, file: &Path, trust: &Path) -> Result<Result<(), String>> {
+    let said = world
+        .patient()?
+        .tries(&["evidence", "verify", &file.to_string_lossy(), "--trust", &trust.to_string_lossy()])
+        .await?;
+    if said.code == 0 {
+        return Ok(Ok(()));
+    }
+    ensure!(said.code == 7, "evidence verify ended with {}: {}{}", said.code, said.out, said.err);
+    let refusal: Value = serde_json::from_str(&said.out).context("a refusal that is not JSON")?;
+    Ok(Err(refusal["reason"].as_str().context("a refusal without reason")?.to_string()))
+}
+
+/// One byte changed, at many places. Done in this process, by the library the command line uses.
+async fn flipped(world: &World, good: &Path, trust: &Path) -> Result<()> {
+    let bytes = std::fs::read(good)?;
+    let anchor = serde_json::from_slice(&std::fs::read(trust)?)?;
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let step = (bytes.len() / FLIPS).max(1);
+    let start = rand::random_range(0..step);
+    let mut changed = 0;
+    for at in (start..bytes.len()).step_by(step) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        let refusal = casewise_evidence::verify_bytes(&altered, &anchor).err();
+        let refusal = refusal.with_context(|| format!("byte {at} was changed and the file was accepted"))?;
+        *reasons.entry(refusal.code.to_string()).or_default() += 1;
+        changed += 1;
+    }
+    let altered = world.dir.join("evidence-altered.json");
+    let mut one = bytes;
+    let middle = one.len() / 2;
+    one[middle] ^= 1;
+    std::fs::write(&altered, one)?;
+    ensure!(verify(world, &altered, trust).await?.is_err(), "a changed byte was accepted");
+    println!("   {changed} single changed bytes: all refused ({} different reasons)", reasons.len());
+    Ok(())
+}
+
+/// Well-formed files with one link false.
+async fn false_links(world: &World, good: &Path, earlier: &Path, foreign: &Path, trust: &Path) -> Result<()> {
+    let read = |file: &Path| -> Result<Value> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+    let (good, earlier) = (read(good)?, read(earlier)?);
+    let mut other_lane = good.clone();
+    other_lane["state"] = good["author"].clone();
+    let mut older = good.clone();
+    older["inclusion"][0]["size"] = good["entries"][0]["index"].clone();
+    let mut other_entry = good.clone();
+    other_entry["entries"] = earlier["entries"].clone();
+    let mut half = good.clone();
+    half["header"] = Value::String(without_signatures(good["header"].as_str().context("no header")?)?);
+    let cases = [
+        ("a valid proof of another record", Some(other_lane)),
+        ("a proof in an older head", Some(older)),
+        ("another entry of the lane", Some(other_entry)),
+        ("a header that too few validators signed", Some(half)),
+        ("a whole file of another network with the same chain id", None),
+    ];
+    let mut reasons = Vec::new();
+    for (what, file) in cases {
+        let path = match file {
+            Some(value) => {
+                let path = world.dir.join("evidence-false.json");
+                std::fs::write(&path, serde_json::to_vec(&value)?)?;
+                path
+            }
+            None => foreign.to_path_buf(),
+        };
+        let reason = verify(world, &path, trust).await?.err().with_context(|| format!("{what} was accepted"))?;
+        println!("   {what}: refused, {reason}");
+        reasons.push(reason);
+    }
+    let _ = reasons;
+    Ok(())
+}
+
+/// The same signed header with its signatures marked absent.
+fn without_signatures(header: &str) -> Result<String> {
+    casewise_evidence::strip_signatures(header).context("the header cannot be read")
+}
+
+/// A file that is right in itself, of a second network with the same chain id.
+async fn foreign_file(world: &World) -> Result<PathBuf> {
+    let dir = world.dir.join("other");
+    let mut network =
+        Network::new(&world.repository, dir.join("network"), world.base_port + 50, CHAIN_ID);
+    network.up().await?;
+    let ports = (world.base_port + 150, world.base_port + 151);
+    let programs = (world.casewise.as_path(), world.agent.as_path());
+    let mut hospital = Hospital::found("Hospital A elsewhere", dir.join("a"), ports, programs, &network).await?;
+    let made = record_elsewhere(world, &network, &hospital, &dir).await;
+    hospital.stop().await;
+    network.down().await?;
+    println!("   a second network with the same chain id made a file of its own");
+    made
+}
+
+async fn record_elsewhere(world: &World, network: &Network, hospital: &Hospital, dir: &Path) -> Result<PathBuf> {
+    let patient = Patient::born(dir.join("patient"), &world.casewise, network).await?;
+    let (patient, _) = ingest::onboard(patient, hospital).await?;
+    let case = patient.case()?;
+    let answer = reqwest::Client::new()
+        .post(hospital.private_url(&format!("/v1/entries?case={case}")))
+        .bearer_auth(&hospital.token)
+        .header("idempotency-key", format!("elsewhere-{}", http::now_ms()))
+        .header("content-type", "text/plain")
+        .body("a record elsewhere")
+        .send()
+        .await?;
+    ensure!(answer.status().is_success(), "the other hospital answered {}", answer.status());
+    let accepted: Value = answer.json().await?;
+    ingest::anchored(hospital, std::time::Duration::from_secs(60)).await?;
+    patient.says(&["case", "accept", &case]).await?;
+    patient.says(&["case", "watch", &case, "--once"]).await?;
+    let lane = accepted["lane"].as_str().context("no lane")?;
+    let file = dir.join("evidence.json");
+    patient.says(&["evidence", "export", &case, lane, "0", "--out", &file.to_string_lossy()]).await?;
+    let trust = dir.join("trust.json");
+    patient.says(&["evidence", "trust", "--out", &trust.to_string_lossy()]).await?;
+    let said = patient
+        .tries(&["evidence", "verify", &file.to_string_lossy(), "--trust", &trust.to_string_lossy()])
+        .await?;
+    ensure!(said.code == 0, "the other network's own file is not right in itself: {}", said.err);
+    Ok(file)
+}
