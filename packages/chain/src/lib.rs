@@ -12,6 +12,8 @@ mod allowance;
 mod chain;
 mod deploy;
 mod error;
+#[cfg(test)]
+mod fake;
 mod gas;
 mod institution;
 mod keys;

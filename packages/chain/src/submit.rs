@@ -191,3 +191,130 @@ fn outcome(tx: &SignedTx, block: Block) -> Option<Result<Included, ChainError>> 
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, fake::FakeChain};
+    use std::sync::Mutex;
+
+    fn key() -> AccountKey {
+        AccountKey::from_bytes(&[1; 32]).unwrap()
+    }
+
+    fn params() -> ChainParams {
+        ChainParams {
+            chain_id: "fake".to_owned(),
+            prefix: crate::Prefix::default(),
+            gas_price: "0.001stake".parse().unwrap(),
+        }
+    }
+
+    fn msgs() -> Vec<Msg> {
+        vec![Msg::BankSend { to: Address([7; 20]), amount: 1, denom: "stake".to_owned() }]
+    }
+
+    fn options() -> SubmitOptions<'static> {
+        SubmitOptions {
+            timeout_blocks: 10,
+            poll: Duration::from_millis(1),
+            patience: Duration::from_millis(50),
+            ..SubmitOptions::default()
+        }
+    }
+
+    fn rejected(code: u32) -> Broadcast {
+        Broadcast::Rejected { code, codespace: "sdk".to_owned(), log: "no".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_block_that_has_it() {
+        let chain = FakeChain { include_at: Some(3), ..FakeChain::default() };
+        let steps = Mutex::new(Vec::new());
+        let note = |step| steps.lock().unwrap().push(step);
+        let with_progress = SubmitOptions { progress: Some(&note), ..options() };
+        let included = submit_and_wait(&chain, &key(), msgs(), &params(), &with_progress).await.unwrap();
+        assert_eq!(included.height, FakeChain::TIP + 3);
+        assert_eq!(included.tx.events, [Event { kind: "done".to_owned(), attributes: Vec::new() }]);
+        let hash = included.tx.hash;
+        let timeout_height = FakeChain::TIP + 10;
+        let gas = Gas { limit: FakeChain::GAS * 120 / 100, fee: 120 };
+        assert_eq!(
+            *steps.lock().unwrap(),
+            [
+                Progress::Priced(gas),
+                Progress::Sent(hash),
+                Progress::Waiting { height: FakeChain::TIP + 1, timeout_height },
+                Progress::Waiting { height: FakeChain::TIP + 2, timeout_height },
+                Progress::Included { height: FakeChain::TIP + 3 },
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failure_in_the_block_has_code_and_log() {
+        let chain = FakeChain { include_at: Some(1), code: 5, ..FakeChain::default() };
+        let error = submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap_err();
+        assert!(
+            matches!(&error, ChainError::Failed { code: 5, log, .. } if log == "what failed"),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_rejection_ends_it_before_waiting() {
+        let chain = FakeChain::answering([Ok(rejected(32))]);
+        let error = submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap_err();
+        assert_eq!(
+            error,
+            ChainError::Refused { code: 32, codespace: "sdk".to_owned(), log: "no".to_owned() }
+        );
+        assert_eq!(chain.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_not_an_end() {
+        let lost = ChainError::Unreachable { endpoint: "node".to_owned(), reason: "gone".to_owned() };
+        let mut chain = FakeChain::answering([Err(lost)]);
+        chain.include_at = Some(2);
+        submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap();
+        assert_eq!(chain.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn in_no_block_up_to_its_last_height_it_is_dead_and_only_the_same_bytes_were_sent() {
+        let chain = FakeChain { tip_moves_to: FakeChain::TIP + 100, ..FakeChain::default() };
+        let error = submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap_err();
+        assert!(
+            matches!(error, ChainError::Expired { timeout_height, .. } if timeout_height == FakeChain::TIP + 10),
+            "{error:?}"
+        );
+        let sent = chain.sent();
+        assert_eq!(sent.len(), 3, "at first and after 4 and 8 blocks");
+        assert!(sent.iter().all(|bytes| *bytes == sent[0]));
+        assert_eq!(chain.last_block_asked(), FakeChain::TIP + 10);
+    }
+
+    #[tokio::test]
+    async fn a_rejection_of_the_repeated_bytes_decides_nothing() {
+        let answers = [Ok(Broadcast::Accepted), Ok(rejected(32))];
+        let chain = FakeChain { include_at: Some(6), ..FakeChain::answering(answers) };
+        submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap();
+        assert_eq!(chain.sent().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn when_blocks_stop_its_fate_is_said_to_be_open() {
+        let chain = FakeChain { tip_moves_to: FakeChain::TIP + 2, ..FakeChain::default() };
+        let error = submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap_err();
+        assert!(matches!(error, ChainError::Undecided { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_does_not_exist_is_named() {
+        let chain = FakeChain { no_account: true, ..FakeChain::default() };
+        let error = submit_and_wait(&chain, &key(), msgs(), &params(), &options()).await.unwrap_err();
+        let address = account_to_bech32(&key().address(), chain.prefix());
+        assert_eq!(error, ChainError::NoAccount { address });
+    }
+}

@@ -208,3 +208,117 @@ fn check_size(bytes: &[u8]) -> Result<(), ChainError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ContractAddress, PeriodicLimit, key_from_mnemonic};
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    fn key(account: u32) -> AccountKey {
+        key_from_mnemonic(&format!("{}art", "abandon ".repeat(23)), account).unwrap()
+    }
+
+    fn params() -> ChainParams {
+        ChainParams {
+            chain_id: "casewise-known".to_owned(),
+            prefix: Prefix::default(),
+            gas_price: "0.001stake".parse().unwrap(),
+        }
+    }
+
+    fn sign(draft: &TxDraft) -> Result<SignedTx, ChainError> {
+        let gas = Gas { limit: 123_456, fee: params().gas_price.fee(123_456) };
+        draft.sign(&key(0), Account { number: 5, sequence: 9 }, gas, &params())
+    }
+
+    /// What `wasmd tx sign` makes of the same input, byte for byte (the data say how).
+    #[test]
+    fn the_same_bytes_as_wasmd() {
+        let (own, other) = (key(0).address(), key(7).address());
+        let denom = "stake".to_owned();
+        let limit = PeriodicLimit { period_s: 3600, limit: 500, expires_ms: Some(1_893_553_445_000) };
+        let instantiate = |admin| Msg::Instantiate {
+            code_id: 3,
+            label: "casewise x".to_owned(),
+            admin,
+            msg: br#"{"a":1}"#.to_vec(),
+        };
+        // "\0asm", version 1, as that tool compresses it
+        let wasm = STANDARD.decode("H4sIAAAAAAAA/2JILM5lZGBgAAQAAP//zjNLHAgAAAA=").unwrap();
+        let known: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/data/transactions.json")).unwrap();
+        let known = known["transactions"].as_object().unwrap();
+        let cases = [
+            ("send", Msg::BankSend { to: other, amount: 1000, denom: denom.clone() }, None),
+            (
+                "execute",
+                Msg::Execute {
+                    contract: ContractAddress([1; 32]),
+                    msg: br#"{"register":{"name":"x"}}"#.to_vec(),
+                },
+                Some(other),
+            ),
+            ("grant", Msg::GrantAllowance { grantee: other, limit, denom }, None),
+            ("store", Msg::StoreCode { wasm, instantiate_by: vec![own] }, None),
+            ("instantiate", instantiate(Some(other)), None),
+            ("noadmin", instantiate(None), None),
+        ];
+        assert_eq!(cases.len(), known.len());
+        for (name, msg, fee_granter) in cases {
+            let tx = sign(&TxDraft { fee_granter, ..TxDraft::new(vec![msg], 77) }).unwrap();
+            assert_eq!(STANDARD.encode(tx.bytes()), known[name].as_str().unwrap(), "{name}");
+            assert_eq!(tx.hash(), sha256(&[tx.bytes()]));
+        }
+    }
+
+    fn send(amount: u128) -> Msg {
+        Msg::BankSend { to: Address([7; 20]), amount, denom: "stake".to_owned() }
+    }
+
+    #[test]
+    fn a_stored_transaction_is_the_signed_one() {
+        let tx = sign(&TxDraft::new(vec![send(1), send(2)], 77)).unwrap();
+        let stored = SignedTx::from_bytes(tx.bytes().to_vec()).unwrap();
+        assert_eq!(stored, tx);
+        assert_eq!((stored.sequence(), stored.timeout_height()), (9, 77));
+        assert_eq!(sign(&TxDraft::new(vec![send(1), send(2)], 77)).unwrap(), tx, "signing is deterministic");
+
+        for cut in [0, 1, tx.bytes().len() / 2, tx.bytes().len() - 1] {
+            assert!(SignedTx::from_bytes(tx.bytes()[..cut].to_vec()).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_given_up_or_does_nothing_is_refused() {
+        for (draft, field) in
+            [(TxDraft::new(vec![send(1)], 0), "timeout_height"), (TxDraft::new(Vec::new(), 77), "messages")]
+        {
+            let error = sign(&draft).unwrap_err();
+            assert!(matches!(error, ChainError::Invalid { field: f, .. } if f == field), "{error}");
+        }
+        let label =
+            |len| Msg::Instantiate { code_id: 1, label: "x".repeat(len), admin: None, msg: Vec::new() };
+        assert!(sign(&TxDraft::new(vec![label(crate::MAX_LABEL)], 77)).is_ok());
+        for len in [0, crate::MAX_LABEL + 1] {
+            assert!(sign(&TxDraft::new(vec![label(len)], 77)).is_err(), "label of {len}");
+        }
+        let nothing = PeriodicLimit { period_s: 1, limit: 0, expires_ms: None };
+        let no_time = PeriodicLimit { period_s: 0, limit: 1, expires_ms: None };
+        for limit in [nothing, no_time] {
+            let grant = Msg::GrantAllowance { grantee: Address([1; 20]), limit, denom: "stake".to_owned() };
+            assert!(sign(&TxDraft::new(vec![grant], 77)).is_err());
+        }
+    }
+
+    #[test]
+    fn the_largest_transaction_and_one_byte_more() {
+        let of =
+            |len| TxDraft::new(vec![Msg::StoreCode { wasm: vec![0; len], instantiate_by: Vec::new() }], 77);
+        let overhead = sign(&of(1 << 19)).unwrap().bytes().len() - (1 << 19);
+        let most = MAX_TX_BYTES - overhead;
+        assert_eq!(sign(&of(most)).unwrap().bytes().len(), MAX_TX_BYTES);
+        let error = sign(&of(most + 1)).unwrap_err();
+        assert!(matches!(error, ChainError::Invalid { field: "transaction", .. }), "{error}");
+    }
+}

@@ -325,7 +325,7 @@ impl Chain for WasmdClient {
         match self.rpc.call_once::<BroadcastAnswer>("broadcast_tx_sync", params).await {
             Ok(BroadcastAnswer { code: 0, .. }) => Ok(Broadcast::Accepted),
             Ok(answer) => Ok(rejected(answer.code, &answer.codespace, &answer.log)),
-            Err(CallError::Rpc(error)) => mempool_error(&error.data),
+            Err(CallError::Rpc(error)) => mempool_error(self.rpc.name(), &error.data),
             Err(error) => Err(error.into()),
         }
     }
@@ -457,7 +457,7 @@ fn rejected(code: u32, codespace: &str, log: &str) -> Broadcast {
 }
 
 /// CometBFT's own refusals come as text; they get the codes the SDK's clients give them.
-fn mempool_error(text: &str) -> Result<Broadcast, ChainError> {
+fn mempool_error(node: &str, text: &str) -> Result<Broadcast, ChainError> {
     let lower = text.to_lowercase();
     if lower.contains("tx already exists in cache") {
         Ok(Broadcast::AlreadyKnown)
@@ -467,7 +467,7 @@ fn mempool_error(text: &str) -> Result<Broadcast, ChainError> {
         Ok(rejected(code::TX_TOO_LARGE, code::SDK, text))
     } else {
         // Whether it was taken is not known.
-        Err(ChainError::Unreachable { endpoint: "node".to_owned(), reason: shorten(text) })
+        Err(ChainError::Unreachable { endpoint: node.to_owned(), reason: shorten(text) })
     }
 }
 

@@ -98,6 +98,11 @@ impl Rpc {
         self.endpoints.iter().map(|e| e.name.as_str()).collect()
     }
 
+    /// Host and port of the node in use.
+    pub fn name(&self) -> &str {
+        &self.endpoints[self.current.load(Ordering::Relaxed)].name
+    }
+
     /// Highest height the node in use is known to have committed.
     pub fn committed(&self) -> u64 {
         self.endpoints[self.current.load(Ordering::Relaxed)].committed.load(Ordering::Relaxed)
