@@ -132,6 +132,11 @@ impl Frontier {
         self.size
     }
 
+    /// Roots of the complete subtrees, largest first, as [`Frontier::from_peaks`] takes them.
+    pub fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
     /// Appends a leaf. Returns every complete subtree it finished, the leaf itself first.
     /// Refuses to grow past 2^32 − 1 leaves.
     pub fn push(&mut self, leaf: Hash) -> Result<Vec<(NodeId, Hash)>, LedgerError> {
