@@ -2,6 +2,7 @@
 //!
 //! The rules are in the library; this file only reads arguments and files and prints.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,12 +12,14 @@ const HELP: &str = "\
 Usage: wasm-gate [--top N] FILE…
 
 Checks contract wasm against what the chain accepts (CosmWasm VM 3.0) and our own margins.
-  --top N   also list the N functions with the most locals of each file
+  --top N   judge nothing; list the N functions with the most locals of each file (by name, if the file
+            has names)
 
 Exit code: 0 all files pass, 1 one does not, 2 wrong use or a file that cannot be read.";
 
 struct Arguments {
-    top: usize,
+    /// Only list this many functions.
+    top: Option<usize>,
     files: Vec<String>,
 }
 
@@ -41,21 +44,27 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        print(file, &report, arguments.top);
-        passed &= report.violations.is_empty();
+        match arguments.top {
+            Some(top) => print_functions(file, &report, top),
+            None => {
+                print_verdict(file, &report);
+                passed &= report.violations.is_empty();
+            }
+        }
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// `None` asks for the help text.
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
-    let mut arguments = Arguments { top: 0, files: Vec::new() };
+    let mut arguments = Arguments { top: None, files: Vec::new() };
     while let Some(word) = words.next() {
         match word.as_str() {
             "-h" | "--help" => return Ok(None),
             "--top" => {
                 let value = words.next().ok_or("--top needs a number")?;
-                arguments.top = value.parse().map_err(|_| format!("--top: `{value}` is not a number"))?;
+                let number = value.parse().map_err(|_| format!("--top: `{value}` is not a number"))?;
+                arguments.top = Some(number);
             }
             option if option.starts_with('-') => return Err(format!("unknown option `{option}`")),
             _ => arguments.files.push(word),
@@ -72,10 +81,14 @@ fn read(file: &str) -> Result<Report, String> {
     inspect(&wasm).map_err(|error| error.to_string())
 }
 
-fn print(file: &str, report: &Report, top: usize) {
-    let name = Path::new(file).file_name().map_or(file.into(), |name| name.to_string_lossy());
+fn name(file: &str) -> Cow<'_, str> {
+    Path::new(file).file_name().map_or(Cow::Borrowed(file), |name| name.to_string_lossy())
+}
+
+fn print_verdict(file: &str, report: &Report) {
     println!(
-        "  {name}: {} bytes, {} functions, most locals {} of {MAX_LOCALS}: {}",
+        "  {}: {} bytes, {} functions, most locals {} of {MAX_LOCALS}: {}",
+        name(file),
         report.bytes,
         report.functions.len(),
         report.most_locals(),
@@ -87,6 +100,10 @@ fn print(file: &str, report: &Report, top: usize) {
     for violation in &report.violations {
         println!("    refused: {violation}");
     }
+}
+
+fn print_functions(file: &str, report: &Report, top: usize) {
+    println!("  {}:", name(file));
     for function in report.functions.iter().take(top) {
         println!("    {:>4} locals {:>6} bytes  {function}", function.locals, function.bytes);
     }
