@@ -11,8 +11,9 @@
 //! → key and body of each entry, where the file holds them.
 //!
 //! ```no_run
-//! let anchor: casewise_evidence::TrustAnchor = serde_json::from_str("…").unwrap();
-//! match casewise_evidence::verify_bytes(b"…", &anchor) {
+//! # let (file, anchor) = (Vec::new(), String::new());
+//! let anchor: casewise_evidence::TrustAnchor = serde_json::from_str(&anchor).unwrap();
+//! match casewise_evidence::verify_bytes(&file, &anchor) {
 //!     Ok(verdict) => println!("lane {} had {} entries", verdict.lane, verdict.size),
 //!     Err(refusal) => println!("{}: {refusal}", refusal.code),
 //! }
