@@ -3,8 +3,8 @@
 usage: verify.py DIR
 
 DIR holds keytree.json, ledger.json, seal.json and structs.json, such as schema/vectors or what
-scripts/vectors writes. Needs Python 3.11 and the package cryptography. Exit code 0 when every
-answer is right, 1 at the first that is not.
+scripts/vectors writes, and may hold requests.json and evidence.json. Needs Python 3.11 and the
+package cryptography. Exit code 0 when every answer is right, 1 at the first that is not.
 """
 
 import hashlib
@@ -386,6 +386,9 @@ def check_structs(v):
 
 
 def main():
+    import evidence
+    import requests
+
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     folder = pathlib.Path(sys.argv[1])
@@ -397,6 +400,11 @@ def main():
     ]
     for name, check in checks:
         check(json.loads((folder / f"{name}.json").read_text()))
+    global checked
+    for module in (requests, evidence):
+        file = folder / f"{module.__name__}.json"
+        if file.exists():
+            checked += module.check(json.loads(file.read_text()))
     print(f"{folder}: {checked} answers are right")
 
 
