@@ -254,3 +254,54 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.write_all(bytes)?;
     encoder.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifacts(wasm: &[u8], sums: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("casewise_ppr.wasm"), wasm).unwrap();
+        fs::write(dir.path().join("checksums.txt"), sums).unwrap();
+        dir
+    }
+
+    #[test]
+    fn only_the_wasm_that_the_checksums_name() {
+        let sum = hex::encode(sha256(&[b"wasm"]));
+        let line = format!("{sum}  casewise_ppr.wasm\n");
+        for sums in [line.clone(), format!("00  other.wasm\n{sum} *casewise_ppr.wasm")] {
+            assert_eq!(read_wasm(artifacts(b"wasm", &sums).path(), "ppr").unwrap(), b"wasm");
+        }
+        let twice = line.repeat(2);
+        let none = line.replace("ppr", "other");
+        for (wasm, sums) in
+            [(b"wasM".as_slice(), line.as_str()), (b"wasm", &twice), (b"wasm", &none), (b"wasm", "")]
+        {
+            let error = read_wasm(artifacts(wasm, sums).path(), "ppr").unwrap_err().to_string();
+            assert!(error.contains("scripts/contracts"), "{error}");
+        }
+        assert!(read_wasm(artifacts(b"wasm", &line).path(), "summary").is_err());
+        assert!(read_wasm(Path::new("/nonexistent"), "ppr").is_err());
+    }
+
+    #[test]
+    fn the_largest_wasm_and_one_byte_more() {
+        for (size, good) in [(MAX_WASM, true), (MAX_WASM + 1, false)] {
+            let wasm = vec![0; size as usize];
+            let line = format!("{}  casewise_ppr.wasm", hex::encode(sha256(&[&wasm])));
+            assert_eq!(read_wasm(artifacts(&wasm, &line).path(), "ppr").is_ok(), good, "{size}");
+        }
+    }
+
+    #[test]
+    fn compressed_wasm_is_the_same_wasm_and_the_same_bytes_each_time() {
+        let wasm = b"\0asm".repeat(1000);
+        let packed = gzip(&wasm).unwrap();
+        assert!(packed.len() < wasm.len() / 10);
+        assert_eq!(packed, gzip(&wasm).unwrap());
+        let mut back = Vec::new();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut back).unwrap();
+        assert_eq!(back, wasm);
+    }
+}

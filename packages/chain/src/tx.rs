@@ -25,7 +25,8 @@ use crate::{
     Account, Chain, ChainError, Gas, GasPrice, Msg, Prefix, address::account_to_bech32, allowance::any,
 };
 
-/// Largest transaction a node takes by default, bytes.
+/// Largest transaction a node takes by default, bytes. Its `rpc.max_body_bytes` must be four times
+/// that: requests carry it in base64, simulations in hexadecimal.
 pub const MAX_TX_BYTES: usize = 1 << 20;
 
 /// Gas whose fee a simulated transaction names: the use does not depend on it.

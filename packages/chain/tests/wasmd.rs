@@ -3,13 +3,15 @@
 
 mod common;
 
+use std::{path::Path, sync::Mutex};
+
 use casewise_chain::{
-    Broadcast, Chain, ChainError, ChainExt, EXECUTE_CONTRACT, Event, Msg, NewInstitution, PeriodicLimit,
-    SubmitOptions, TxDraft, WasmdClient, account_of, code, institutions, send_and_wait, store_key,
-    submit_and_wait,
+    Broadcast, CONTRACTS, Chain, ChainError, ChainExt, DeployOptions, DeployStep, EXECUTE_CONTRACT, Event,
+    Manifest, Msg, NewInstitution, PeriodicLimit, SubmitOptions, TxDraft, WasmdClient, account_of, code,
+    deploy, institutions, send_and_wait, store_key, submit_and_wait,
 };
 use casewise_ledger::{account::AccountKey, records, records::InstitutionRecord};
-use casewise_protocol::{convert::InstitutionKind, events, registrar};
+use casewise_protocol::{convert::InstitutionKind, events, ppr, registrar};
 use common::{FUNDS, Localnet};
 use ics23::HostFunctionsManager;
 use tendermint_proto::{Protobuf, v0_38::types as pb};
@@ -126,6 +128,11 @@ async fn an_allowance_makes_an_account_that_runs_contracts_and_nothing_else() {
     assert_eq!(allowance.messages, [EXECUTE_CONTRACT]);
     assert_eq!((allowance.left, allowance.expires_ms), (Some(limit().limit), None));
     assert_eq!(client.balance(&grantee.address(), net.denom()).await.unwrap(), 0);
+
+    // A second allowance between the two is refused.
+    let again = Msg::GrantAllowance { grantee: grantee.address(), limit: limit(), denom: denom.clone() };
+    let error = net.try_send(vec![again]).await.unwrap_err();
+    assert!(matches!(&error, ChainError::Refused { log, .. } if log.contains("already exists")), "{error:?}");
 
     // It runs a contract at the granter's cost …
     let options = SubmitOptions { fee_granter: Some(granter), ..SubmitOptions::default() };
@@ -376,4 +383,77 @@ async fn the_deployment_is_what_the_manifest_says() {
         matches!(&error, Err(ChainError::Refused { log, .. }) if log.contains("unauthorized")),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn many_allowances_go_into_one_transaction() {
+    let Some(net) = Localnet::open("many_allowances_go_into_one_transaction") else { return };
+    let keys: Vec<AccountKey> = (0..25).map(|_| net.fresh_key("many")).collect();
+    let grant = |key: &AccountKey| Msg::GrantAllowance {
+        grantee: key.address(),
+        limit: PeriodicLimit { expires_ms: Some(4_000_000_000_000), ..limit() },
+        denom: net.denom().to_owned(),
+    };
+    net.send(keys.iter().map(grant).collect()).await;
+    for key in &keys {
+        assert!(net.client.account(&key.address()).await.unwrap().is_some());
+        let allowance = net.client.allowance(&net.operator.address(), &key.address()).await.unwrap().unwrap();
+        assert_eq!((allowance.left, allowance.expires_ms), (Some(limit().limit), Some(4_000_000_000_000)));
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_and_the_same_again() {
+    let Some(net) = Localnet::open("a_deployment_and_the_same_again") else { return };
+    let artifacts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../artifacts");
+    if !artifacts.join("checksums.txt").exists() {
+        println!("a_deployment_and_the_same_again: skipped, scripts/contracts has built nothing");
+        return;
+    }
+    let (client, params) = (&net.client, &net.manifest.params);
+    let steps = Mutex::new(Vec::new());
+    let note = |step| steps.lock().unwrap().push(step);
+    let run = async |previous: Option<Manifest>| {
+        let options = DeployOptions {
+            endpoints: net.manifest.endpoints.clone(),
+            authority: None,
+            previous,
+            submit: SubmitOptions::default(),
+            progress: Some(&note),
+        };
+        let made = deploy(client, &net.operator, params, &artifacts, &options).await.unwrap();
+        (made, std::mem::take(&mut *steps.lock().unwrap()))
+    };
+    let _mine = common::OPERATOR.lock().await;
+    let (first, steps_of_first) = run(None).await;
+    let expected: Vec<DeployStep> = [
+        CONTRACTS.map(DeployStep::Store).as_slice(),
+        CONTRACTS.map(DeployStep::Instantiate).as_slice(),
+        &[DeployStep::Connect, DeployStep::Anchor],
+    ]
+    .concat();
+    assert_eq!(steps_of_first, expected);
+    assert_ne!(first.contracts, net.manifest.contracts);
+    assert_eq!(client.contract(&first.contracts.summary).await.unwrap().unwrap().admin, None);
+    let config: ppr::ConfigResponse =
+        client.query(&first.contracts.ppr, &ppr::QueryMsg::Config {}, None).await.unwrap();
+    assert_eq!(config.summary, Some(first.contracts.summary.to_bech32(client.prefix())));
+
+    let sequence = account_of(client, &net.operator.address()).await.unwrap().sequence;
+    let (second, steps_of_second) = run(Some(first.clone())).await;
+    assert_eq!(steps_of_second, [CONTRACTS.map(DeployStep::Keep).as_slice(), &[DeployStep::Anchor]].concat());
+    assert_eq!(
+        account_of(client, &net.operator.address()).await.unwrap().sequence,
+        sequence,
+        "nothing was sent"
+    );
+    assert!(second.trust.height >= first.trust.height);
+    assert_eq!(Manifest { trust: first.trust, ..second }, first);
+
+    // A manifest whose contracts have other codes does not count.
+    let mut foreign = first.clone();
+    foreign.contracts.ppr = first.contracts.registrar;
+    let (third, _) = run(Some(foreign)).await;
+    assert_eq!(third.codes, first.codes);
+    assert_ne!(third.contracts.registrar, first.contracts.registrar);
 }

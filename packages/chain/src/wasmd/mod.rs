@@ -42,6 +42,7 @@ use crate::{
     types::store_key,
 };
 
+pub(crate) use self::rpc::check_endpoints;
 pub use self::rpc::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, MAX_ANSWER, MAX_ENDPOINTS};
 
 /// Validators per page; the node's own limit.
@@ -78,9 +79,6 @@ impl WasmdClient {
     /// A client; asks nothing yet. Endpoints are RPC URLs: plain http only to this machine, https
     /// elsewhere (feature `tls`). The first is used until it cannot be reached.
     pub fn new(endpoints: &[String], chain_id: &str, prefix: Prefix) -> Result<Self, ChainError> {
-        if chain_id.is_empty() {
-            return Err(ChainError::invalid("chain_id", "empty"));
-        }
         Ok(Self { rpc: Rpc::new(endpoints, chain_id)?, prefix })
     }
 

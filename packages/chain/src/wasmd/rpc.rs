@@ -71,11 +71,8 @@ impl From<CallError> for ChainError {
 
 impl Rpc {
     pub fn new(endpoints: &[String], chain_id: &str) -> Result<Self, ChainError> {
-        if endpoints.is_empty() || endpoints.len() > MAX_ENDPOINTS {
-            return Err(ChainError::invalid("endpoints", format!("give 1 to {MAX_ENDPOINTS} URLs")));
-        }
-        let endpoints: Vec<Endpoint> =
-            endpoints.iter().map(|text| Endpoint::parse(text)).collect::<Result<_, _>>()?;
+        let endpoints = parse_endpoints(endpoints, chain_id)?;
+        provider_is_installed()?;
         let mut http = Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -213,6 +210,33 @@ impl Rpc {
             _ => Err(CallError::Other(ChainError::malformed(format!("{method}: neither result nor error")))),
         }
     }
+}
+
+/// Refuses what a client could not use, without making one.
+pub fn check_endpoints(endpoints: &[String], chain_id: &str) -> Result<(), ChainError> {
+    parse_endpoints(endpoints, chain_id).map(drop)
+}
+
+fn parse_endpoints(endpoints: &[String], chain_id: &str) -> Result<Vec<Endpoint>, ChainError> {
+    if chain_id.is_empty() {
+        return Err(ChainError::invalid("chain_id", "empty"));
+    }
+    if endpoints.is_empty() || endpoints.len() > MAX_ENDPOINTS {
+        return Err(ChainError::invalid("endpoints", format!("give 1 to {MAX_ENDPOINTS} URLs")));
+    }
+    endpoints.iter().map(|text| Endpoint::parse(text)).collect()
+}
+
+/// The HTTP library panics without one.
+fn provider_is_installed() -> Result<(), ChainError> {
+    #[cfg(feature = "tls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(ChainError::invalid(
+            "tls",
+            "the program installed no rustls provider before it made a client",
+        ));
+    }
+    Ok(())
 }
 
 fn not_sent(error: CallError) -> CallError {

@@ -22,7 +22,7 @@ pub const FUNDS: u128 = 5_000_000;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The operator's key sends one transaction at a time, whatever tests run.
-static OPERATOR: Mutex<()> = Mutex::const_new(());
+pub static OPERATOR: Mutex<()> = Mutex::const_new(());
 
 /// A network: manifest, a client, the operator's key.
 pub struct Localnet {
@@ -43,6 +43,7 @@ impl Localnet {
             Manifest::load(&dir.join("manifest.json")).expect("manifest.json of CASEWISE_LOCALNET");
         let phrase = std::fs::read_to_string(dir.join("operator.mnemonic")).expect("operator.mnemonic");
         let operator = key_from_mnemonic(&phrase, 0).expect("the operator's phrase");
+        install_tls();
         let client = manifest.client().expect("a client");
         Some(Self { manifest, client, operator })
     }
@@ -66,10 +67,14 @@ impl Localnet {
 
     /// Messages from the operator.
     pub async fn send(&self, msgs: Vec<Msg>) -> Included {
+        self.try_send(msgs).await.expect("a transaction of the operator")
+    }
+
+    /// Messages from the operator that may be refused.
+    pub async fn try_send(&self, msgs: Vec<Msg>) -> Result<Included, ChainError> {
         let _one_at_a_time = OPERATOR.lock().await;
         submit_and_wait(&self.client, &self.operator, msgs, &self.manifest.params, &SubmitOptions::default())
             .await
-            .expect("a transaction of the operator")
     }
 
     /// Coins for a test's own account.
@@ -77,6 +82,12 @@ impl Localnet {
         self.send(vec![Msg::BankSend { to: key.address(), amount: FUNDS, denom: self.denom().to_owned() }])
             .await
     }
+}
+
+/// What a program's `main` does; needed only when another crate of the build switches https on.
+pub fn install_tls() {
+    // The first test installs it, the others find it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The header of a height, as soon as it is there.
