@@ -147,16 +147,7 @@ impl Suite {
             let msg = registrar::InstantiateMsg { authority: authority.to_string() };
             instantiate(&mut app, Box::new(code), &authority, &msg, "registrar", Some(&authority))
         };
-        let ppr = {
-            let code = ContractWrapper::new(
-                casewise_ppr::contract::execute,
-                casewise_ppr::contract::instantiate,
-                casewise_ppr::contract::query,
-            )
-            .with_migrate(casewise_ppr::contract::migrate);
-            let msg = ppr::InstantiateMsg { registrar: registrar.to_string() };
-            instantiate(&mut app, Box::new(code), &authority, &msg, "ppr", Some(&authority))
-        };
+        let ppr = start_ppr(&mut app, &authority, &registrar);
         let summary = {
             let code = ContractWrapper::new(
                 casewise_summary::contract::execute,
@@ -170,6 +161,11 @@ impl Suite {
         let msg = ppr::ExecuteMsg::SetSummary { summary: suite.summary.to_string() };
         suite.ppr(&authority, &msg).expect("the authority sets the summary");
         suite
+    }
+
+    /// Puts a new ppr, which knows no summary, in place of the old one.
+    pub fn replace_ppr(&mut self) {
+        self.ppr = start_ppr(&mut self.app, &self.authority, &self.registrar);
     }
 
     /// Sends a message in a new block.
@@ -369,6 +365,17 @@ fn instantiate<M: Serialize>(
         .expect("the contract starts")
 }
 
+fn start_ppr(app: &mut App<BankKeeper, MockApiBech32>, authority: &Addr, registrar: &Addr) -> Addr {
+    let code = ContractWrapper::new(
+        casewise_ppr::contract::execute,
+        casewise_ppr::contract::instantiate,
+        casewise_ppr::contract::query,
+    )
+    .with_migrate(casewise_ppr::contract::migrate);
+    let msg = ppr::InstantiateMsg { registrar: registrar.to_string() };
+    instantiate(app, Box::new(code), authority, &msg, "ppr", Some(authority))
+}
+
 fn canonical(contract: &Addr) -> [u8; 32] {
     use cosmwasm_std::Api;
     let bytes =
@@ -396,8 +403,7 @@ fn done(response: AppResponse) -> Done {
 /// The contract's own words, without what the chain puts around them.
 fn words(error: StdError) -> String {
     let text = error.to_string();
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    last.to_string()
+    text.rsplit_once("error: ").map_or(text.as_str(), |(_, words)| words).trim().to_string()
 }
 
 /// A lane with its entries' leaves, as its author has it.

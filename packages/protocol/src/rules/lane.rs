@@ -285,3 +285,6 @@ pub fn seen(lane: &LaneRecord, size: u32) -> Result<Change<LaneRecord>, Refusal>
     }
     Ok(if size > lane.seen { Change::To(LaneRecord { seen: size, ..lane.clone() }) } else { Change::Same })
 }
+
+#[cfg(test)]
+mod tests;
