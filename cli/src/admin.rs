@@ -5,22 +5,18 @@
 use std::path::{Path, PathBuf};
 
 use casewise_chain::{
-    Chain, ChainError, ChainParams, DeployOptions, DeployStep, GasPrice, Manifest, Msg, NewInstitution, Prefix,
-    SubmitOptions, WasmdClient, account_from_bech32, account_to_bech32, deploy, institutions, key_from_mnemonic,
-    submit_and_wait,
+    Chain, ChainError, ChainParams, DeployOptions, DeployStep, GasPrice, Manifest, Msg, NewInstitution,
+    Prefix, SubmitOptions, WasmdClient, account_from_bech32, account_to_bech32, deploy, institutions,
+    key_from_mnemonic, submit_and_wait,
 };
 use casewise_ledger::{Hash, account::AccountKey};
 use casewise_protocol::convert::InstitutionKind;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
-use crate::context::Context;
+use crate::context::{Context, secret_file};
 use crate::exit::Failure;
 use crate::output::table;
-
-/// Largest phrase file read, bytes.
-const MAX_PHRASE_FILE: u64 = 4096;
 
 /// What an operator does.
 #[derive(Debug, Subcommand)]
@@ -220,7 +216,9 @@ async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     if !registered && (name != args.name || endpoint != args.endpoint) {
-        context.output.say("It was admitted before, with the name and endpoint shown; they were not changed.");
+        context
+            .output
+            .say("It was admitted before, with the name and endpoint shown; they were not changed.");
     }
     let added = Added { number, name, account: text, endpoint, registered, funded: missing };
     context.output.answer(&added, || {
@@ -288,16 +286,5 @@ async fn list(context: &Context) -> Result<(), Failure> {
 
 /// The key of the phrase in a file.
 fn operator_key(path: &Path) -> Result<AccountKey, Failure> {
-    let wrong = |why: String| {
-        Failure::usage(
-            format!("--mnemonic-file {}: {why}", path.display()),
-            "Name a file with the operator's phrase and nothing else.",
-        )
-    };
-    let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if size > MAX_PHRASE_FILE {
-        return Err(wrong(format!("{size} bytes are too many for a phrase")));
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?);
-    Ok(key_from_mnemonic(&text, 0)?)
+    Ok(key_from_mnemonic(&secret_file("--mnemonic-file", path)?, 0)?)
 }

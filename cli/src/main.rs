@@ -4,9 +4,15 @@
 //! take a secret as an argument, nor write one anywhere but where the person asked for it.
 
 mod admin;
+mod case;
 mod context;
+mod evidence;
 mod exit;
+mod init;
+mod log;
 mod output;
+mod record;
+mod share;
 
 use std::process::ExitCode;
 
@@ -27,6 +33,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make your phrase: 24 words from which all your keys follow
+    Init(init::InitArgs),
+    /// Your cases: offer, list, show, accept, watch
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// Your records: list, open
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// Let an institution read, for a time
+    Share(share::ShareCommand),
+    /// End grants
+    Revoke(share::RevokeArgs),
+    /// Who read what, when, why
+    Log(case::CaseArg),
+    /// Carry a proof away; check one
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
     /// Operate a network: deploy, admit institutions
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -53,7 +76,14 @@ fn start(cli: Cli) -> Result<(), Failure> {
 }
 
 async fn run(context: Context, command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Admin(command) => admin::run(&context, &command).await,
+    match &command {
+        Command::Init(args) => init::run(&context, args).await,
+        Command::Case(command) => case::run(&context, command).await,
+        Command::Record(command) => record::run(&context, command).await,
+        Command::Share(command) => share::run(&context, command).await,
+        Command::Revoke(args) => share::revoke(&context, args).await,
+        Command::Log(args) => log::run(&context, args).await,
+        Command::Evidence(command) => evidence::run(&context, command).await,
+        Command::Admin(command) => admin::run(&context, command).await,
     }
 }

@@ -117,7 +117,8 @@ pub fn parse_date(text: &str) -> Option<u64> {
     let mut parts = text.split('-');
     let mut number = |digits: usize| {
         let part = parts.next()?;
-        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u64>().ok())?
+        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| part.parse::<u64>().ok())?
     };
     let (year, month, day) = (number(4)?, number(2)?, number(2)?);
     if parts.next().is_some() || year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {

@@ -60,7 +60,9 @@ impl Endpoint {
         if scheme == "http" && !is_loopback(uri.host().unwrap_or_default()) {
             return Err(ClientError::input(
                 "endpoint",
-                format!("the registrar lists {url:?}; plain http is used on this machine only, elsewhere https"),
+                format!(
+                    "the registrar lists {url:?}; plain http is used on this machine only, elsewhere https"
+                ),
             ));
         }
         let authority = authority.strip_suffix(own).map(str::to_owned).unwrap_or(authority);

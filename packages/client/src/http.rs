@@ -59,7 +59,8 @@ impl Http for ReqwestHttp {
 /// An error with its causes; reqwest shows the cause of a failed connection only there. The URL is
 /// left out: callers name the host.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { "no connection".to_owned() };
+    let mut text =
+        if error.is_timeout() { "no answer in time".to_owned() } else { "no connection".to_owned() };
     if !error.is_timeout() && !error.is_connect() {
         text = "the exchange failed".into();
     }
