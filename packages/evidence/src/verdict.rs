@@ -10,8 +10,8 @@ use serde::Serialize;
 /// What every acceptance assumes.
 pub const ASSUMPTIONS: &[&str] = &[
     "The trust anchor is right: it did not come from whoever gave the file.",
-    "The keys of validators that signed headers from the trust anchor on did not leak later: \
-     more than two thirds of them could sign another history.",
+    "The keys of validators from the trust anchor on did not leak, then or later, and no two thirds of \
+     their power signed a second history.",
     "SHA-256 has no collisions, and Ed25519 signatures cannot be forged.",
 ];
 
