@@ -191,8 +191,8 @@ struct Added {
 async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let manifest = context.manifest()?;
     let (params, chain) = (&manifest.params, manifest.client()?);
-    let key = operator_key(&args.mnemonic_file)?;
     let new = new_institution(args, &params.prefix)?;
+    let key = operator_key(&args.mnemonic_file)?;
     let bar = context.output.progress(None, "looking the institution up");
     let text = account_to_bech32(&new.account, &params.prefix);
     let mut known = find(&chain, &manifest, &text).await?;

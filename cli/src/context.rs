@@ -24,14 +24,14 @@ const HEADING: &str = "Options of every command";
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The network's manifest
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "CASEWISE_MANIFEST")]
+    /// The network's manifest [env: CASEWISE_MANIFEST]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// Directory of the wallet; default: ~/.casewise
-    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR", env = "CASEWISE_HOME")]
+    /// Directory of the wallet [env: CASEWISE_HOME] [default: ~/.casewise]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "DIR")]
     pub home: Option<PathBuf>,
-    /// File with the wallet's passphrase; without it the program asks
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "CASEWISE_PASSPHRASE_FILE")]
+    /// File with the wallet's passphrase, else the program asks [env: CASEWISE_PASSPHRASE_FILE]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// Write one JSON value to standard output, errors as JSON to standard error
     #[arg(long, global = true, help_heading = HEADING)]
@@ -49,8 +49,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// From the command line.
-    pub fn new(common: Common) -> Self {
+    /// From the command line, and from the environment where it says nothing.
+    pub fn new(mut common: Common) -> Self {
+        for (option, name) in [
+            (&mut common.manifest, "CASEWISE_MANIFEST"),
+            (&mut common.home, "CASEWISE_HOME"),
+            (&mut common.passphrase_file, "CASEWISE_PASSPHRASE_FILE"),
+        ] {
+            let given = || std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+            *option = option.take().or_else(given);
+        }
         let output = Output { json: common.json };
         Self { common, output }
     }

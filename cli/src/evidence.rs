@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use casewise_chain::Manifest;
-use casewise_client::ClientError;
 use casewise_client::evidence::{Disclosure, Export, trust_anchor};
 use casewise_evidence::{Author, BeaconState, BodyState, MAX_FILE, TrustAnchor, Verdict, verify_bytes};
 use casewise_ledger::Data;
@@ -163,8 +162,10 @@ fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
             if context.output.json {
                 context.output.answer(&json!({"accepted": false, "refusal": refusal}), String::new)?;
             }
-            let what = format!("{} ({})", args.file.display(), refusal.code);
-            return Err(ClientError::integrity(what, refusal).into());
+            return Err(Failure::integrity(
+                format!("{} is REFUSED ({}): {refusal}", args.file.display(), refusal.code),
+                "Nothing of the file may be relied on.",
+            ));
         }
     };
     if let Some(directory) = &args.out {

@@ -48,6 +48,11 @@ impl Failure {
         Self { code: 4, message: message.into(), advice: advice.into() }
     }
 
+    /// A check failed.
+    pub fn integrity(message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { code: 7, message: message.into(), advice: advice.into() }
+    }
+
     /// Tells the person and gives the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         if json {

@@ -71,7 +71,7 @@ pub enum ClientError {
         reason: String,
     },
     /// Something that is not there.
-    #[error("{what} was not found")]
+    #[error("not found: {what}")]
     NotFound {
         /// What.
         what: String,

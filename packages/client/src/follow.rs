@@ -4,6 +4,7 @@
 //! anchored, and a root key only when the lane's header commits to it. Must never hide what does not
 //! fit: it is kept as the lane's trouble until it fits again.
 
+use casewise_chain::ChainError;
 use casewise_keytree::KeySet;
 use casewise_ledger::lane::root_commitment;
 use casewise_ledger::merkle::Frontier;
@@ -194,10 +195,15 @@ impl Patient<'_> {
         Ok(count)
     }
 
-    /// Keeps the newest head and its proof.
+    /// Keeps the newest head and its proof. A node that cannot prove it now ends nothing: the proof
+    /// is asked for again, of whichever node there is, when it is exported.
     async fn note_head(&self, lane: &LaneView) -> Result<(), ClientError> {
         self.walk_heads(&lane.lane, &lane.record, false).await?;
-        self.keep_proof(&lane.lane, &lane.record).await
+        match self.keep_proof(&lane.lane, &lane.record).await {
+            Err(ClientError::Waited { .. }) => Ok(()),
+            Err(ClientError::Chain(ChainError::Pruned { .. } | ChainError::NotYet { .. })) => Ok(()),
+            other => other,
+        }
     }
 
     /// Takes the headers of lanes that are on chain. A header is what hashes to its lane.

@@ -8,7 +8,7 @@
 use casewise_api::body::{Countersignature, EntryListing, ReleaseAnswer, ReleaseRequest};
 use casewise_api::limits::{CLOCK_SKEW, MAX_RELEASE_ENTRIES, MAX_RELEASE_ITEMS};
 use casewise_api::{Hex, Packed};
-use casewise_keytree::KeySet;
+use casewise_keytree::{KeySet, OneTimeKey};
 use casewise_ledger::account::{AccountKey, PublicKey};
 use casewise_ledger::{
     Address, AnchoredHead, CaseId, Class, Commitment, Data, EntryRef, Hash, Head, LaneHeader, LaneId,
@@ -229,13 +229,7 @@ impl<'a> Reader<'a> {
             .find(|entry| entry.header.lane == *lane && entry.header.index == index)
             .ok_or_else(missing)?;
         let lane = lanes.iter().find(|known| known.anchored.lane == *lane).ok_or_else(missing)?;
-        let key = keys
-            .iter()
-            .find(|keys| keys.lane == lane.anchored.lane && keys.nodes.covers(index))
-            .ok_or_else(|| ClientError::not_found(format!("a key for {what}")))?
-            .nodes
-            .derive(index)
-            .map_err(|error| ClientError::integrity(&what, error))?;
+        let key = find_key(keys, entry)?;
         let proof =
             author.release_inclusion(&release.nonce, &lane.anchored.lane, index, lane.anchored.size).await?;
         let path: Vec<Hash> = proof.path.iter().map(|hash| hash.0).collect();
@@ -301,6 +295,22 @@ pub fn split(items: &[ReleaseItem]) -> Vec<Vec<ReleaseItem>> {
 /// Whether any of the keys opens an entry.
 pub fn has_key(keys: &[LaneKeys], lane: &LaneId, index: u32) -> bool {
     keys.iter().any(|keys| keys.lane == *lane && KeySet::covers(&keys.nodes, index))
+}
+
+/// The key of an entry. Several letters may hold keys of its lane, and anybody can write a letter:
+/// the one that the entry commits to is taken.
+fn find_key(keys: &[LaneKeys], entry: &ListedEntry) -> Result<OneTimeKey, ClientError> {
+    let (lane, index) = (entry.header.lane, entry.header.index);
+    let what = format!("the key of entry {index} of lane {lane}");
+    let mut rejected = None;
+    for keys in keys.iter().filter(|keys| keys.lane == lane && keys.nodes.covers(index)) {
+        let key = keys.nodes.derive(index).map_err(|error| ClientError::integrity(&what, error))?;
+        match entry.check_key(&key) {
+            Ok(()) => return Ok(key),
+            Err(error) => rejected = Some(integrity::seal(&what, error)),
+        }
+    }
+    Err(rejected.unwrap_or_else(|| ClientError::not_found(what)))
 }
 
 /// What an answer is held against.
