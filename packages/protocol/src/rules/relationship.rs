@@ -90,13 +90,14 @@ mod tests {
     use super::*;
     use RelationshipStatus::{Active, Ended, Proposed, Suspended};
 
-    type Rule = fn(Option<&RelationshipRecord>, u64) -> Result<Change<RelationshipRecord>, Refusal>;
+    type Answer = Result<Change<RelationshipRecord>, Refusal>;
+    type Rule = fn(Option<&RelationshipRecord>, u64) -> Answer;
 
     #[test]
     fn the_whole_table_of_transitions() {
         let to = |status| Ok(Change::To(record(status, 9)));
         let same = || Ok(Change::Same);
-        let rules: [(Rule, [Result<Change<RelationshipRecord>, Refusal>; 5]); 4] = [
+        let rules: [(Rule, [Answer; 5]); 4] = [
             (propose, [to(Proposed), same(), same(), same(), Err(Refusal::RelationshipEnded)]),
             (
                 accept,
