@@ -116,6 +116,22 @@ fn not_after_the_end_not_suspended_not_unknown() {
 }
 
 #[test]
+fn one_case_in_force_opens_no_other() {
+    let (mut suite, a, patient) = onboarded();
+    let b = suite.admit("B");
+    let theirs = suite.onboard(&b, "q");
+    let (mine, foreign) = (Lane::content(&patient.case(), &a, "c"), Lane::content(&theirs.case(), &a, "d"));
+    let before = suite.dump(&suite.summary);
+    for lanes in [[&mine, &foreign], [&foreign, &mine]] {
+        assert_eq!(
+            suite.summary(&a.addr(), &open(&lanes)).unwrap_err(),
+            "case: the relationship with institution 1 is not in force; the holder must accept it first"
+        );
+    }
+    assert_eq!(suite.dump(&suite.summary), before);
+}
+
+#[test]
 fn a_case_that_is_not_open_takes_no_lane() {
     let (mut suite, a, patient) = onboarded();
     let case = patient.case();
