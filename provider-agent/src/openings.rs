@@ -6,7 +6,7 @@
 
 use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
-use casewise_ledger::{Commitment, Opening, decode, encode};
+use casewise_ledger::{Opening, decode, encode};
 use zeroize::Zeroizing;
 
 use crate::AgentError;
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::ports::RandomError;
     use casewise_ledger::account::AccountKey;
-    use casewise_ledger::{CaseId, LaneId, OpeningItem, Party, V1};
+    use casewise_ledger::{CaseId, Commitment, LaneId, OpeningItem, Party, V1};
 
     struct Counting;
 

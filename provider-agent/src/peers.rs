@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use casewise_chain::{Chain, ChainExt, ContractAddress};
+use casewise_chain::ChainExt;
 use casewise_client::ports::{self, Directory, Http, Institution};
 use casewise_client::{Agent, ClientError, Reader, World};
 use casewise_ledger::case::kem_hash;
@@ -17,20 +17,18 @@ use casewise_seal::KemPublic;
 
 use crate::app::App;
 use crate::store::{ReadingWrite, StoreError, Write};
-use crate::{AgentError, serving::Serving};
+use crate::AgentError;
 
 /// The way to other agents.
 pub struct Peers {
     app: Arc<App>,
-    chain: Arc<dyn Chain>,
-    summary: ContractAddress,
     http: Arc<dyn Http>,
 }
 
 impl Peers {
-    /// Over this HTTP; lanes of others are asked of the contract `summary`.
-    pub fn new(app: Arc<App>, chain: Arc<dyn Chain>, summary: ContractAddress, http: Arc<dyn Http>) -> Self {
-        Self { app, chain, summary, http }
+    /// Over this HTTP.
+    pub fn new(app: Arc<App>, http: Arc<dyn Http>) -> Self {
+        Self { app, http }
     }
 
     fn world(&self) -> World<'_> {
@@ -49,7 +47,7 @@ impl Peers {
 
     /// The present X-Wing key of an institution: the one kept, or else fetched from its agent,
     /// checked against the registrar and kept.
-    pub async fn kem_key(&self, serving: &Serving, institution: u32) -> Result<KemPublic, AgentError> {
+    pub async fn kem_key(&self, institution: u32) -> Result<KemPublic, AgentError> {
         if let Some(key) = kept_kem_key(&self.app, institution).await? {
             return Ok(key);
         }
@@ -57,7 +55,7 @@ impl Peers {
         let info = fetched.await.map_err(AgentError::broken)?;
         let bytes = info.kem_key.to_array().map_err(AgentError::broken)?;
         let key = KemPublic::from_bytes(&bytes).map_err(AgentError::broken)?;
-        serving.write(vec![Write::Reading(ReadingWrite::KemKey(Box::new(bytes)))]).await?;
+        self.app.committer.commit(vec![Write::Reading(ReadingWrite::KemKey(Box::new(bytes)))]).await?;
         Ok(key)
     }
 }
@@ -95,7 +93,7 @@ impl Directory for Peers {
     }
 
     async fn lane(&self, lane: &LaneId, height: Option<u64>) -> Result<Option<LaneRecord>, ClientError> {
-        Ok(self.chain.record(&self.summary, ns::LANE, &lane.0, height).await?)
+        Ok(self.app.chain.record(&self.app.contracts.summary, ns::LANE, &lane.0, height).await?)
     }
 }
 

@@ -7,17 +7,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use casewise_api::{Problem, ProblemKind};
-use casewise_chain::Chain;
-use casewise_ledger::{Address, CaseId, Commitment, EntryRef, Hash, LaneId, Receipt, ReleaseItem};
+use casewise_ledger::{
+    Address, CaseId, Class, Commitment, Data, EntryRef, Hash, Kind, LaneId, Receipt, ReleaseItem,
+};
 use casewise_seal::{KemPublic, KemSecret};
 
 use crate::app::App;
+use crate::append::{Append, append};
+use crate::committer::CommitError;
 use crate::gatekeeper::{self, Ask, Facts, Fresh, LaneFacts, Now, Permit, Refusal, Stale, Tip, View};
+use crate::input::Input;
+use crate::keys::Use;
 use crate::openings::Openings;
 use crate::public::limit::{GRANT_RATE, Limiter, STRANGER_RATE};
-use crate::store::{Batch, Cursor, EntryRow, LaneView};
+use crate::store::{self, Batch, Cursor, EntryRow, LaneView};
 use crate::{AgentError, ports::BlobError};
 
 /// How long an answer of the node about its tip may be used, ms: no longer than a block takes.
@@ -33,11 +37,8 @@ const FACTS_ATTEMPTS: usize = 8;
 pub struct Serving {
     /// The agent.
     pub app: Arc<App>,
-    chain: Arc<dyn Chain>,
     /// Openings, sealed in the store.
     pub openings: Openings,
-    /// What writes.
-    pub writer: Arc<dyn Writer>,
     /// Our X-Wing keys, as in the key file.
     kem: Vec<KemPublic>,
     tip: tokio::sync::Mutex<Option<Tip>>,
@@ -45,16 +46,6 @@ pub struct Serving {
     strangers: Mutex<Limiter<()>>,
     /// Readers whose present key should be kept before it is needed.
     readers: Mutex<BTreeSet<u32>>,
-}
-
-/// What serving needs of the half that writes.
-#[async_trait]
-pub trait Writer: Send + Sync {
-    /// Applies a batch, durably, or says why it was refused.
-    async fn write(&self, batch: Batch) -> Result<Option<crate::store::Refusal>, AgentError>;
-    /// Writes the receipt into our access lane of its case; durable with its blob when it returns.
-    /// The same release again gives the entry that was written first.
-    async fn append_access(&self, receipt: &Receipt) -> Result<EntryRef, AgentError>;
 }
 
 /// What a decision is about.
@@ -70,14 +61,12 @@ pub struct About<'a> {
 
 impl Serving {
     /// Serves what this agent holds.
-    pub fn new(app: Arc<App>, chain: Arc<dyn Chain>, writer: Arc<dyn Writer>) -> Self {
+    pub fn new(app: Arc<App>) -> Self {
         let openings = Openings::new(&app.keys);
         let kem = app.keys.kem.iter().map(|kem| kem.secret.public()).collect();
         Self {
             app,
-            chain,
             openings,
-            writer,
             kem,
             tip: tokio::sync::Mutex::new(None),
             grants: Mutex::new(Limiter::new(GRANT_RATE)),
@@ -101,12 +90,44 @@ impl Serving {
         self.kem.iter().find(|key| key.hash() == *hash)
     }
 
+    /// Applies a batch, durably, or says why it was refused.
+    pub async fn try_write(&self, batch: Batch) -> Result<Result<(), store::Refusal>, AgentError> {
+        match self.app.committer.commit(batch).await {
+            Ok(()) => Ok(Ok(())),
+            Err(CommitError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Applies writes that nothing can refuse.
     pub async fn write(&self, batch: Batch) -> Result<(), AgentError> {
-        match self.writer.write(batch).await? {
-            None => Ok(()),
-            Some(refusal) => Err(AgentError::broken(refusal)),
+        Ok(self.app.committer.commit(batch).await?)
+    }
+
+    /// Writes the receipt into our access lane of its case; durable with its body when it returns.
+    /// The same release again gives the entry that was written first.
+    pub async fn append_access(&self, receipt: &Receipt) -> Result<EntryRef, AgentError> {
+        let app = &self.app;
+        // no client's idempotency key has a zero byte in it
+        let key = app.keys.hash(Use::IdempotencyKey, &[b"\0release\0", &receipt.release.nonce[..]].concat());
+        let request = app.keys.hash(Use::Request, &receipt.release.message());
+        let data = Data::Access(Box::new(receipt.clone())).encode().map_err(AgentError::broken)?;
+        let (prefix, content) = data.split_at(1);
+        let what = Append {
+            case: receipt.release.case,
+            class: Class::Access,
+            kind: Kind::Access,
+            prev: None,
+            prefix: prefix.to_vec(),
+            content: &mut Input::memory(content.to_vec()),
+            idempotency: Some((key, request)),
+        };
+        if let Ok(appended) = append(app, what).await? {
+            return Ok(appended.place());
         }
+        let known = app.store.idempotency(&key).await?.filter(|known| known.request == request);
+        let known = known.ok_or_else(|| AgentError::broken("a release's access entry is not found again"))?;
+        Ok(EntryRef { lane: known.lane, index: known.index })
     }
 
     /// A reader follows into lanes to come: its key will be needed.
@@ -142,7 +163,7 @@ impl Serving {
             return Some(tip);
         }
         let timeout = self.app.clock.sleep(TIP_TIMEOUT_MS);
-        let answer = futures::future::select(self.chain.tip(), timeout).await;
+        let answer = futures::future::select(self.app.chain.tip(), timeout).await;
         *known = match answer {
             futures::future::Either::Left((Ok(tip), _)) => Some(Tip { height: tip.height, asked }),
             futures::future::Either::Left((Err(error), _)) => {

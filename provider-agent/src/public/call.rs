@@ -135,10 +135,10 @@ async fn remember(serving: &Serving, who: &Authentic) -> Result<(), AgentError> 
     }
     let row =
         NonceRow { key: who.key.0, nonce: who.nonce, until: who.expires.saturating_add(CLOCK_SKEW * 1000) };
-    match serving.writer.write(vec![Write::Reading(ReadingWrite::Nonce(row))]).await? {
-        None => Ok(()),
-        Some(Refusal::Exists) => Err(Problem::from(ProblemKind::ReplayedNonce).into()),
-        Some(other) => Err(AgentError::broken(other)),
+    match serving.try_write(vec![Write::Reading(ReadingWrite::Nonce(row))]).await? {
+        Ok(()) => Ok(()),
+        Err(Refusal::Exists) => Err(Problem::from(ProblemKind::ReplayedNonce).into()),
+        Err(other) => Err(AgentError::broken(other)),
     }
 }
 

@@ -109,10 +109,10 @@ pub async fn deliver(call: Arc<Call>) -> Result<Reply, AgentError> {
         bytes: call.body.to_vec(),
     };
     let writes = vec![Write::Reading(ReadingWrite::Delivery(delivery)), Write::Letter(row)];
-    match serving.writer.write(writes).await? {
-        None => accepted(serving, &letter).await,
+    match serving.try_write(writes).await? {
+        Ok(()) => accepted(serving, &letter).await,
         // the same letter came twice at once
-        Some(_) => match serving.app.store.delivery(&delivery.id).await? {
+        Err(_) => match serving.app.store.delivery(&delivery.id).await? {
             Some(known) => repeated(serving, &letter, &known, &delivery).await,
             None => Err(AgentError::broken("a letter could not be stored")),
         },

@@ -246,13 +246,13 @@ async fn write_receipt(
     signature: &Countersignature,
 ) -> Result<ReaderHalf, AgentError> {
     let (key, sig) = (signature.reader_key.0, signature.reader_sig.0);
-    let access = serving.writer.append_access(&row.receipt(key, sig)).await?;
+    let access = serving.append_access(&row.receipt(key, sig)).await?;
     let nonce = row.release.nonce;
     let half = ReaderHalf { key, sig, access };
-    match serving.writer.write(vec![Write::Reading(ReadingWrite::Countersigned { nonce, half })]).await? {
-        None => Ok(half),
+    match serving.try_write(vec![Write::Reading(ReadingWrite::Countersigned { nonce, half })]).await? {
+        Ok(()) => Ok(half),
         // the same countersignature came twice at once
-        Some(_) => match serving.app.store.release(&nonce).await?.and_then(|row| row.reader) {
+        Err(_) => match serving.app.store.release(&nonce).await?.and_then(|row| row.reader) {
             Some(half) => Ok(half),
             None => Err(AgentError::broken("a receipt could not be stored")),
         },
