@@ -20,6 +20,9 @@ pub enum AgentError {
     /// The blob store failed.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// The chain did not answer, or refused.
+    #[error(transparent)]
+    Chain(#[from] casewise_chain::ChainError),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -41,6 +44,7 @@ impl AgentError {
     pub fn problem(&self) -> Problem {
         match self {
             Self::Refused(problem) => problem.clone(),
+            Self::Chain(_) => Problem::from(ProblemKind::StaleView),
             Self::Halted(_) => Problem::from(ProblemKind::NotReady),
             _ => Problem::from(ProblemKind::Internal),
         }

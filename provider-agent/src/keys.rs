@@ -6,25 +6,18 @@
 use std::fmt;
 
 use casewise_ledger::{Hash, account::AccountKey};
+use casewise_seal::KemSecret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 /// An X-Wing decapsulation key of the institution.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct KemSecret {
+#[derive(Debug)]
+pub struct EpochKem {
     /// Its epoch at the registrar.
-    #[zeroize(skip)]
     pub epoch: u32,
-    /// The 32-byte secret.
-    pub secret: [u8; 32],
-}
-
-/// Shows the epoch only.
-impl fmt::Debug for KemSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KemSecret(epoch {})", self.epoch)
-    }
+    /// The secret.
+    pub secret: KemSecret,
 }
 
 /// Everything in the key file.
@@ -32,7 +25,7 @@ pub struct Keys {
     /// Signs transactions, heads, releases and requests.
     pub operator: AccountKey,
     /// KEM secrets, ascending by epoch; the last is the present one.
-    pub kem: Vec<KemSecret>,
+    pub kem: Vec<EpochKem>,
     identifier: Zeroizing<[u8; 32]>,
 }
 
@@ -52,6 +45,8 @@ pub enum Use {
     IdempotencyKey,
     /// Everything an ingest request says, content included.
     Request,
+    /// The key under which openings lie in the database.
+    OpeningKey,
 }
 
 impl Use {
@@ -60,6 +55,7 @@ impl Use {
             Self::Identifier => b"casewise/agent/identifier/v1",
             Self::IdempotencyKey => b"casewise/agent/idempotency/v1",
             Self::Request => b"casewise/agent/request/v1",
+            Self::OpeningKey => b"casewise/agent/opening-key/v1",
         }
     }
 }
@@ -87,7 +83,7 @@ impl KeyedHash {
 
 impl Keys {
     /// From parts. `kem` must not be empty and ascends by epoch.
-    pub fn new(operator: AccountKey, kem: Vec<KemSecret>, identifier: Zeroizing<[u8; 32]>) -> Self {
+    pub fn new(operator: AccountKey, kem: Vec<EpochKem>, identifier: Zeroizing<[u8; 32]>) -> Self {
         Self { operator, kem, identifier }
     }
 

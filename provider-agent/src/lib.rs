@@ -10,12 +10,37 @@
 
 pub mod adapters;
 pub mod app;
+pub mod append;
+pub mod committer;
 pub mod config;
 pub mod crash;
+pub mod epoch;
 mod error;
+pub mod fhir;
+pub mod folder;
+pub mod gatekeeper;
+pub mod housekeeping;
+pub mod ingest;
+pub mod input;
+pub mod keyfile;
 pub mod keys;
+pub mod lanes;
+pub mod onboard;
+pub mod openings;
+pub mod peers;
 pub mod ports;
+pub mod private;
+pub mod public;
+pub mod restore;
+pub mod serve;
+pub mod serving;
+pub mod shared;
+pub mod status;
 pub mod store;
+pub mod submitter;
+pub mod successors;
+pub mod verify;
+pub mod watcher;
 
 pub use app::App;
 pub use error::AgentError;

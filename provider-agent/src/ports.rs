@@ -6,6 +6,9 @@
 
 use async_trait::async_trait;
 use casewise_ledger::Hash;
+use zeroize::Zeroizing;
+
+pub use casewise_chain::Chain;
 
 /// Why a blob could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,8 @@ pub trait Blobs: Send + Sync {
 pub trait StagedBlob: Send {
     /// Appends bytes.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError>;
+    /// Reads bytes written before.
+    async fn read(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, BlobError>;
     /// Makes the content durable under `name`, the SHA-256 of all bytes written.
     async fn finish(self: Box<Self>, name: &Hash) -> Result<(), BlobError>;
 }
@@ -76,3 +81,60 @@ pub trait Random: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no random bytes; nothing is sealed without them")]
 pub struct RandomError;
+
+/// What the epoch file holds: the key under which key sets are wrapped, and how many commits the
+/// database has made.
+pub struct EpochRecord {
+    /// Number of the present epoch, from 1.
+    pub epoch: u32,
+    /// When it began, Unix ms.
+    pub since: u64,
+    /// Its key.
+    pub key: Zeroizing<[u8; 32]>,
+    /// The key that is replacing it; its epoch is the next number.
+    pub next: Option<Zeroizing<[u8; 32]>>,
+    /// Number of the last commit whose requests may have been answered.
+    pub counter: u64,
+    /// Random, drawn anew at each restore: the database names the same one.
+    pub life: [u8; 16],
+}
+
+/// Shows numbers only.
+impl std::fmt::Debug for EpochRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EpochRecord(epoch {}, counter {}, ..)", self.epoch, self.counter)
+    }
+}
+
+impl Clone for EpochRecord {
+    fn clone(&self) -> Self {
+        let Self { epoch, since, key, next, counter, life } = self;
+        let (key, next) = (key.clone(), next.clone());
+        Self { epoch: *epoch, since: *since, key, next, counter: *counter, life: *life }
+    }
+}
+
+/// Why the epoch file is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EpochError {
+    /// The file system failed.
+    #[error("epoch file: {0}; check that its path is right and writable")]
+    Io(#[from] std::io::Error),
+    /// No slot of the file is whole.
+    #[error("epoch file: not an epoch file, or damaged; see OPERATIONS.md, \"lost epoch file\"")]
+    Damaged,
+}
+
+/// The epoch file: small, outside the database and outside every backup.
+#[async_trait]
+pub trait EpochFile: Send + Sync {
+    /// The newest whole record.
+    async fn read(&self) -> Result<EpochRecord, EpochError>;
+    /// Whether the file lies elsewhere than where it was written: it was copied back.
+    async fn moved(&self) -> Result<bool, EpochError>;
+    /// Makes a record the newest, durably, and leaves the one before in place until the next write.
+    async fn write(&self, record: &EpochRecord) -> Result<(), EpochError>;
+    /// Makes a record the only one: every earlier one is overwritten, durably.
+    async fn settle(&self, record: &EpochRecord) -> Result<(), EpochError>;
+}

@@ -7,8 +7,8 @@ use casewise_ledger::{
 
 use super::{
     CaseRow, CaseState, Change, Cursor, EndReason, EntryRow, GrantView, IdempotencyRow, IdentityView,
-    InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite, RelationshipView, RevView,
-    StoreError, TxCounts, TxRow, TxState, WrappedKeys,
+    InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite, RelationshipView, RestoreState,
+    RevView, StoreError, TxCounts, TxRow, TxState, ViewPage, ViewPlace, WrappedKeys,
 };
 
 /// Reads. Each answer is of committed state; two answers may be of two states.
@@ -16,8 +16,12 @@ use super::{
 pub trait CoreStore: Send + Sync {
     /// Number of the last commit, 0 in a new database.
     async fn commit_number(&self) -> Result<u64, StoreError>;
+    /// The life of this database; `None` in a new one. The epoch file names the same.
+    async fn life(&self) -> Result<Option<[u8; 16]>, StoreError>;
     /// Who the database belongs to.
     async fn owner(&self) -> Result<Option<Owner>, StoreError>;
+    /// Whether the database is known to be an older copy.
+    async fn restore_state(&self) -> Result<RestoreState, StoreError>;
     /// How far the view is.
     async fn cursor(&self) -> Result<Option<Cursor>, StoreError>;
 
@@ -32,11 +36,14 @@ pub trait CoreStore: Send + Sync {
     async fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, StoreError>;
     /// Our lanes in a case, ascending by id.
     async fn lanes_of(&self, case: &CaseId) -> Result<Vec<LaneRow>, StoreError>;
-    /// Live lanes that hold more than is anchored, with their anchored view.
+    /// Lanes that hold more than is anchored and are open or closing on chain, ascending by id. Not
+    /// those whose successor waits to be opened: their last head goes with it.
     async fn dirty(&self, limit: u32) -> Result<Vec<(LaneRow, LaneView)>, StoreError>;
-    /// Ended lanes that are still open or closing on chain, ascending by id, after `after`.
-    async fn ended(&self, after: Option<&LaneId>, limit: u32)
-    -> Result<Vec<(LaneRow, LaneView)>, StoreError>;
+    /// Ended lanes that are open on chain and whose successor waits to be opened, ascending by id.
+    async fn rotating(&self, limit: u32) -> Result<Vec<(LaneRow, LaneView)>, StoreError>;
+    /// Ended lanes that are open on chain, have no successor, and whose case is known here, ascending
+    /// by id after `after`.
+    async fn heirless(&self, after: Option<&LaneId>, limit: u32) -> Result<Vec<LaneRow>, StoreError>;
     /// Lanes given up after a restore, each with its anchored view, ascending by id.
     async fn restored(&self) -> Result<Vec<(LaneRow, Option<LaneView>)>, StoreError>;
     /// A lane's wrapped keys.
@@ -63,10 +70,8 @@ pub trait CoreStore: Send + Sync {
 
     /// The transaction whose fate is open. There is at most one.
     async fn tx_in_flight(&self) -> Result<Option<TxRow>, StoreError>;
-    /// The newest transactions.
-    async fn last_txs(&self, limit: u32) -> Result<Vec<TxRow>, StoreError>;
-    /// The highest account sequence in any stored transaction.
-    async fn last_sequence(&self) -> Result<Option<u64>, StoreError>;
+    /// The newest transaction.
+    async fn last_tx(&self) -> Result<Option<TxRow>, StoreError>;
     /// Transactions by state.
     async fn tx_counts(&self) -> Result<TxCounts, StoreError>;
 
@@ -74,6 +79,11 @@ pub trait CoreStore: Send + Sync {
     async fn lane_view(&self, lane: &LaneId) -> Result<Option<LaneView>, StoreError>;
     /// What the chain says of our lanes in a case, ascending by id.
     async fn lane_views(&self, case: &CaseId) -> Result<Vec<LaneView>, StoreError>;
+    /// All our lanes, ascending by id after `after`.
+    async fn all_lanes(&self, after: Option<&LaneId>, limit: u32) -> Result<Vec<LaneRow>, StoreError>;
+    /// A page of everything the chain says, each row as the change that would make it, in a fixed
+    /// order, for comparing it with the chain.
+    async fn view_page(&self, after: Option<ViewPlace>, limit: u32) -> Result<ViewPage, StoreError>;
     /// A case's identity.
     async fn identity(&self, case: &CaseId) -> Result<Option<IdentityView>, StoreError>;
     /// The case of a holder.
@@ -88,8 +98,8 @@ pub trait CoreStore: Send + Sync {
     async fn grant(&self, commitment: &Commitment) -> Result<Option<GrantView>, StoreError>;
     /// A case's counter of revocations; zeros when there was none.
     async fn rev(&self, case: &CaseId) -> Result<RevView, StoreError>;
-    /// Cases in which we have lanes and have not acknowledged the counter, ascending.
-    async fn unacked(&self, limit: u32) -> Result<Vec<(CaseId, RevView)>, StoreError>;
+    /// Cases related to this institution whose counter it has not acknowledged, ascending.
+    async fn unacked(&self, institution: u32, limit: u32) -> Result<Vec<(CaseId, RevView)>, StoreError>;
     /// A case's policy.
     async fn policy(&self, case: &CaseId) -> Result<Option<Policy>, StoreError>;
     /// An institution.
@@ -105,6 +115,10 @@ pub enum Write {
     Owner(Owner),
     /// A new case; refused when it is there.
     NewCase(CaseRow),
+    /// Takes a refused case up again with a new offer of the same card; refused in any other state.
+    Reoffer(CaseRow),
+    /// The holder of an offered case has a fee allowance; in any other state nothing changes.
+    CaseAllowed(CaseId),
     /// Moves a case on.
     CaseState {
         /// The case.
@@ -155,8 +169,15 @@ pub enum Write {
         /// The lane that goes on from it.
         successor: Option<LaneId>,
     },
-    /// After a restore: every lane that is not closed is ended, every key set dropped.
+    /// The database is an older copy: every lane that is not closed is ended and has no successor
+    /// any more, every key set is dropped, the restore is pending.
     EndAllLanes,
+    /// Begins a new life; the epoch file is told afterwards.
+    Life([u8; 16]),
+    /// Moves a restore on.
+    Restore(RestoreState),
+    /// What the account's sequence is found to be after a restore.
+    Baseline(u64),
     /// Replaces a lane's keys by the same keys under another epoch key; refused when the stored
     /// bytes are no longer `before`.
     Rewrap {

@@ -11,7 +11,7 @@ mod rows;
 mod view;
 
 pub use self::core::{CoreStore, Write};
-pub use reading::{ReadingStore, ReadingWrite};
+pub use reading::*;
 pub use rows::*;
 pub use view::*;
 
@@ -24,6 +24,8 @@ pub trait Store: CoreStore + ReadingStore {
     /// does not expect is undone alone and answered with its [`Refusal`]; the others are kept.
     /// Durable when it returns. The commit number goes up by one; the answer holds the new one.
     async fn commit(&self, batches: &[Batch]) -> Result<Committed, StoreError>;
+    /// Overwrites what earlier commits replaced or deleted, wherever the engine keeps it.
+    async fn scrub(&self) -> Result<(), StoreError>;
 }
 
 /// Writes that belong together.

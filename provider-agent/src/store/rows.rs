@@ -11,8 +11,21 @@ pub struct Owner {
     pub net: Hash,
     /// Number at the registrar.
     pub institution: u32,
-    /// The operator account's sequence when the database was made.
-    pub first_sequence: u64,
+    /// The operator account's sequence when the database was made or last restored: what the stored
+    /// transactions do not explain below it is none of theirs.
+    pub baseline: u64,
+}
+
+/// Whether this database is known to be an older copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RestoreState {
+    /// It is not, or what follows from it is done.
+    #[default]
+    None,
+    /// It is. Every lane is ended; transactions of the time that was lost may still be on their way.
+    Pending,
+    /// It is. After this height none of those can get into a block any more.
+    Until(u64),
 }
 
 /// The block up to which the view of the chain is applied.

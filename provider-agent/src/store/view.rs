@@ -122,3 +122,21 @@ pub enum Change {
     /// A lane of ours was opened, anchored, closed or seen.
     Lane(LaneView),
 }
+
+/// A place in the order of [`CoreStore::view_page`](super::CoreStore::view_page).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewPlace {
+    /// Which kind of row.
+    pub kind: u8,
+    /// The id of the last row given.
+    pub id: Vec<u8>,
+}
+
+/// A page of the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewPage {
+    /// Its rows; none when there are no more.
+    pub rows: Vec<Change>,
+    /// Where the next page begins.
+    pub next: ViewPlace,
+}

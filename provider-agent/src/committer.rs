@@ -1,0 +1,117 @@
+//! The one place that writes to the database: group commit.
+//!
+//! Whoever writes hands over a batch and waits. All batches waiting are applied in one transaction;
+//! then the commit's number goes into the epoch file; only then are the waiting told. So what was
+//! acknowledged is durable in both, and a database behind the file is an older copy.
+//!
+//! Must never answer before both are synced, nor go on after a failed sync: what the disk holds then
+//! is not known, and only a restart reads it again.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    AgentError,
+    crash::crash_point,
+    epoch::Epoch,
+    ports::Blobs,
+    store::{Batch, Refusal, Store, Write},
+};
+
+/// Most batches in one transaction.
+pub const MAX_GROUP: usize = 256;
+/// Most batches waiting.
+const QUEUE: usize = 4 * MAX_GROUP;
+
+/// Why a batch was not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// It met a state it did not expect.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The committer has stopped; whether this batch is committed is not known.
+    #[error("the agent stops: it cannot write any more")]
+    Stopped,
+}
+
+impl From<CommitError> for AgentError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(refusal) => Self::broken(refusal),
+            CommitError::Stopped => Self::Halted(error.to_string()),
+        }
+    }
+}
+
+struct Job {
+    batch: Batch,
+    reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// Hands batches to the committer.
+#[derive(Clone)]
+pub struct Committer(mpsc::Sender<Job>);
+
+/// The committer's end of the queue.
+pub struct Queue(mpsc::Receiver<Job>);
+
+/// A new queue.
+pub fn queue() -> (Committer, Queue) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Committer(sender), Queue(receiver))
+}
+
+impl Committer {
+    /// Commits a batch, whole or not at all. Durable when it returns.
+    pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Job { batch, reply }).await.map_err(|_| CommitError::Stopped)?;
+        answer.await.map_err(|_| CommitError::Stopped)?
+    }
+}
+
+/// Commits until the last [`Committer`] is gone, or a write fails.
+pub async fn run(
+    mut queue: Queue,
+    store: Arc<dyn Store>,
+    blobs: Arc<dyn Blobs>,
+    epoch: Arc<Epoch>,
+) -> Result<(), AgentError> {
+    while let Some(first) = queue.0.recv().await {
+        let mut jobs = vec![first];
+        while jobs.len() < MAX_GROUP {
+            let Ok(job) = queue.0.try_recv() else { break };
+            jobs.push(job);
+        }
+        commit(jobs, &*store, &*blobs, &epoch).await?;
+    }
+    Ok(())
+}
+
+async fn commit(
+    jobs: Vec<Job>,
+    store: &dyn Store,
+    blobs: &dyn Blobs,
+    epoch: &Epoch,
+) -> Result<(), AgentError> {
+    let (batches, replies): (Vec<Batch>, Vec<_>) = jobs.into_iter().map(|job| (job.batch, job.reply)).unzip();
+    let has_entry = batches.iter().flatten().any(|write| matches!(write, Write::Append { .. }));
+    if has_entry {
+        blobs.sync().await?;
+        crash_point("after-blob");
+    }
+    let committed = store.commit(&batches).await?;
+    if has_entry {
+        crash_point("after-commit");
+    }
+    epoch.count(committed.number).await?;
+    if has_entry {
+        crash_point("after-counter");
+    }
+    for (reply, refused) in replies.into_iter().zip(committed.refused) {
+        // Whoever asked may have gone; the batch is committed all the same.
+        let _ = reply.send(refused.map_or(Ok(()), |refusal| Err(refusal.into())));
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The life of our lanes: new ones, ending, successors, acknowledging a `rev`.
+//!
+//! A new lane's keys and the letters that carry its root are in the same transaction as the lane. A
+//! lane is written only while it is `Live`: open on chain, never ended. Ending drops its keys; there
+//! is no way back.
+
+use casewise_keytree::KeySet;
+use casewise_ledger::{
+    CaseId, Class, Head, LaneHeader, LaneId, V1,
+    lane::{MINIMUM, root_commitment},
+};
+use casewise_seal::{KemPublic, LaneKeys, Letter, LetterKind, Payload};
+use zeroize::Zeroizing;
+
+use crate::{
+    AgentError, App,
+    committer::CommitError,
+    epoch::Lease,
+    store::{Batch, CaseRow, EndReason, LaneRow, LaneState, LetterRow, RevView, Write},
+    successors,
+};
+
+/// Most lanes given successors in one commit.
+pub const MAX_SUCCESSORS: u32 = 64;
+/// Most cases looked at for a higher `rev` at once.
+pub const MAX_UNACKED: u32 = 256;
+
+/// Who the holder of a case is now, as far as letters to them are concerned.
+struct Holder {
+    kem: KemPublic,
+    epoch: u32,
+    rev: u32,
+}
+
+/// The holder's key and the case's counter. `None`: the chain names another key than the one we were
+/// shown, so no letter can be written and no lane opened until the new one arrives.
+async fn holder(app: &App, row: &CaseRow) -> Result<Option<Holder>, AgentError> {
+    let kem = KemPublic::from_bytes(&row.offer.kem_key).map_err(AgentError::broken)?;
+    let rev = app.store.rev(&row.case).await?.rev;
+    let epoch = match app.store.identity(&row.case).await? {
+        Some(identity) if identity.record.kem != kem.hash() => return Ok(None),
+        Some(identity) => identity.record.epoch,
+        None => 0,
+    };
+    Ok(Some(Holder { kem, epoch, rev }))
+}
+
+/// A new lane: its id, its header, its root, and the writes that make it.
+struct NewLane {
+    lane: LaneId,
+    header: LaneHeader,
+    root: KeySet,
+    writes: Batch,
+}
+
+fn new_lane(
+    app: &App,
+    lease: &Lease<'_>,
+    case: CaseId,
+    class: Class,
+    holder: &Holder,
+    predecessor: Option<LaneId>,
+) -> Result<NewLane, AgentError> {
+    let mut key = Zeroizing::new([0; 32]);
+    let mut nonce = [0; 16];
+    app.random.fill(&mut *key)?;
+    app.random.fill(&mut nonce)?;
+    let header = LaneHeader {
+        version: V1,
+        case,
+        author: app.party(),
+        class,
+        minimum: MINIMUM,
+        epoch: holder.epoch,
+        root: root_commitment(&key),
+        signer: None,
+        predecessor,
+        nonce,
+    };
+    let (lane, root) = (header.id(), KeySet::root(&key));
+    let row = LaneRow {
+        lane,
+        header: header.clone(),
+        state: LaneState::Opening,
+        reason: None,
+        head: Head::empty(),
+        rev: holder.rev,
+        successor: None,
+    };
+    let keys = lease.wrap(&*app.random, lane, &root)?;
+    let letter = root_letter(&header, &root, &holder.kem)?;
+    Ok(NewLane { lane, header, root, writes: vec![Write::NewLane { row, keys }, Write::Letter(letter)] })
+}
+
+/// The letter that carries a lane's root to the patient.
+fn root_letter(header: &LaneHeader, root: &KeySet, to: &KemPublic) -> Result<LetterRow, AgentError> {
+    let lane = header.id();
+    let payload = Payload::of_keys(vec![LaneKeys { lane, nodes: root.duplicate() }]);
+    let letter =
+        Letter::seal(LetterKind::Root, header.case, lane.0, to, &payload).map_err(AgentError::broken)?;
+    Ok(letter_row(&letter))
+}
+
+/// A letter as it is stored.
+pub fn letter_row(letter: &Letter) -> LetterRow {
+    LetterRow {
+        seq: 0,
+        case: letter.case,
+        kind: letter.kind as u8,
+        subject: letter.subject,
+        to: letter.to,
+        bytes: letter.encode(),
+    }
+}
+
+/// The writes that make a case's first lanes, content and access, and the lanes' ids.
+pub async fn first_lanes(
+    app: &App,
+    lease: &Lease<'_>,
+    row: &CaseRow,
+) -> Result<(Vec<LaneId>, Batch), AgentError> {
+    let holder = holder(app, row).await?.ok_or_else(|| AgentError::broken("the case has another key"))?;
+    let (mut lanes, mut writes) = (Vec::new(), Batch::new());
+    for class in [Class::Content, Class::Access] {
+        let new = new_lane(app, lease, row.case, class, &holder, None)?;
+        lanes.push(new.lane);
+        writes.extend(new.writes);
+    }
+    Ok((lanes, writes))
+}
+
+/// The writes that give `old` a successor: the new lane, the patient's letter, the letters of readers
+/// whose openings follow.
+async fn succeed(
+    app: &App,
+    lease: &Lease<'_>,
+    old: &LaneRow,
+    reason: EndReason,
+    holder: &Holder,
+) -> Result<Batch, AgentError> {
+    let new = new_lane(app, lease, old.header.case, old.header.class, holder, Some(old.lane))?;
+    let mut writes = vec![Write::EndLane { lane: old.lane, reason, successor: Some(new.lane) }];
+    writes.extend(new.writes);
+    if old.header.class == Class::Content {
+        writes.extend(successors::letters(app, lease, old, &new.header, &new.root).await?);
+    }
+    Ok(writes)
+}
+
+/// Ends all live content lanes of a case whose keys we hold and gives each a successor, in one
+/// transaction. Returns whether there was anything to do and it was done. Lanes of devices are
+/// succeeded at the device's next contact.
+pub async fn rotate_all(app: &App, case: &CaseId) -> Result<bool, AgentError> {
+    let Some(row) = app.store.case(case).await? else { return Ok(false) };
+    let Some(holder) = holder(app, &row).await? else { return Ok(false) };
+    let lease = app.epoch.lease().await;
+    let mut batch = Batch::new();
+    for lane in app.store.lanes_of(case).await? {
+        let due = lane.state == LaneState::Live
+            && lane.header.class == Class::Content
+            && lane.header.signer.is_none()
+            && lane.rev < holder.rev;
+        if due {
+            batch.extend(succeed(app, &lease, &lane, EndReason::Revoked, &holder).await?);
+        }
+    }
+    if batch.is_empty() {
+        return Ok(false);
+    }
+    match app.committer.commit(batch).await {
+        Ok(()) => Ok(true),
+        // A lane was closed or ended meanwhile: look again at the next block.
+        Err(CommitError::Refused(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// After each block: rotates the lanes of every case whose `rev` went up.
+pub async fn rotate_due(app: &App) -> Result<(), AgentError> {
+    for (case, rev) in app.store.unacked(app.config.institution, MAX_UNACKED).await? {
+        if rotate_all(app, &case).await? {
+            tracing::info!(%case, rev = rev.rev, "the case's counter went up: its lanes are succeeded");
+            app.work.notify_one();
+        }
+    }
+    Ok(())
+}
+
+/// Whether the case's counter may be acknowledged: no content lane that is open on chain, and no new
+/// one, was made before it went up.
+pub async fn may_ack(app: &App, case: &CaseId, rev: &RevView) -> Result<bool, AgentError> {
+    let lanes = app.store.lanes_of(case).await?;
+    Ok(!lanes.iter().any(|lane| {
+        lane.header.class == Class::Content && lane.state != LaneState::Closed && lane.rev < rev.rev
+    }))
+}
+
+/// Gives successors to lanes that were ended by a restore, [`MAX_SUCCESSORS`] in one commit. Returns
+/// how many got one. Lanes of cases we were not shown again wait for the offer.
+pub async fn succeed_restored(app: &App) -> Result<usize, AgentError> {
+    let (mut after, mut done) = (None, 0);
+    loop {
+        let lanes = app.store.heirless(after.as_ref(), MAX_SUCCESSORS).await?;
+        let Some(last) = lanes.last() else { return Ok(done) };
+        after = Some(last.lane);
+        let lease = app.epoch.lease().await;
+        let mut batch = Batch::new();
+        let mut count = 0;
+        for lane in &lanes {
+            let Some(row) = app.store.case(&lane.header.case).await? else { continue };
+            let Some(holder) = holder(app, &row).await? else { continue };
+            batch.extend(succeed(app, &lease, lane, EndReason::Restored, &holder).await?);
+            count += 1;
+        }
+        if !batch.is_empty() {
+            app.committer.commit(batch).await?;
+            done += count;
+            app.work.notify_one();
+        }
+    }
+}
