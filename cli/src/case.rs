@@ -70,6 +70,9 @@ pub struct AcceptArgs {
     /// Only this institution
     #[arg(long, value_name = "INSTITUTION")]
     institution: Option<u32>,
+    /// Accept institutions only; acknowledge no entries yet
+    #[arg(long)]
+    relationship_only: bool,
 }
 
 /// `case watch`
@@ -320,7 +323,10 @@ async fn accept(context: &Context, args: &AcceptArgs) -> Result<(), Failure> {
         .with_patient(async |patient| {
             let case = patient.choose(args.case.case.as_deref()).await?;
             let followed = patient.follow(case.n).await?;
-            let acceptance = Acceptance::of(&followed, args.institution);
+            let mut acceptance = Acceptance::of(&followed, args.institution);
+            if args.relationship_only {
+                acceptance.seen.clear();
+            }
             if acceptance.is_empty() {
                 return Ok((followed, json!({"accepted": [], "seen": [], "height": null, "tx": null})));
             }

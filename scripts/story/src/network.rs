@@ -30,8 +30,7 @@ impl Network {
         let dir = self.dir.to_string_lossy().into_owned();
         let args = ["up", "--dir", &dir, "--base-port", &port, "--chain-id", &self.chain_id];
         let said = command::succeed(&self.script, &args).await?;
-        let text = std::fs::read_to_string(self.manifest_file()).context("reading the manifest")?;
-        self.manifest = Some(serde_json::from_str(&text).context("reading the manifest")?);
+        self.manifest = Some(Manifest::load(&self.manifest_file())?);
         Ok(said.lines().last().unwrap_or_default().to_string())
     }
 
@@ -57,8 +56,7 @@ impl Network {
 
     /// A client of its node.
     pub fn client(&self) -> Result<WasmdClient> {
-        let manifest = self.manifest()?;
-        Ok(WasmdClient::new(manifest.endpoints.clone(), manifest.chain_id.clone())?)
+        Ok(self.manifest()?.client()?)
     }
 
     /// Height of the newest block.

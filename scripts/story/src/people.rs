@@ -55,12 +55,11 @@ impl Hospital {
         };
         let (passphrase, token_file) = (secret("passphrase")?, secret("token")?);
         let key_file = dir.join("keys");
-        let keys = command::json(
+        let keys = command::succeed(
             agent,
             &[
                 "keys".as_ref(),
                 "new".as_ref(),
-                "--json".as_ref(),
                 "--out".as_ref(),
                 key_file.as_os_str(),
                 "--passphrase-file".as_ref(),
@@ -74,6 +73,8 @@ impl Hospital {
         let mut hospital =
             Self { name: name.into(), number, dir, public, private, token, agent: agent.into(), child: None };
         hospital.write_config(network)?;
+        let config = hospital.config_file();
+        command::succeed(agent, &["init".as_ref(), "--config".as_ref(), config.as_os_str()]).await?;
         hospital.start().await?;
         Ok(hospital)
     }
@@ -174,8 +175,8 @@ impl Hospital {
 
     /// The agent's operator key, from its key file.
     pub fn operator_key(&self) -> Result<AccountKey> {
-        let passphrase = std::fs::read_to_string(self.dir.join("passphrase"))?;
-        let keys = casewise_agent::keys::Keys::open(&self.dir.join("keys"), passphrase.trim_end())?;
+        let passphrase = casewise_agent::keyfile::read_passphrase(&self.dir.join("passphrase"))?;
+        let keys = casewise_agent::keyfile::open(&self.dir.join("keys"), &passphrase)?;
         Ok(keys.operator.clone())
     }
 
@@ -205,8 +206,12 @@ impl Hospital {
     }
 }
 
-async fn admit(casewise: &Path, network: &Network, name: &str, keys: &Value, public: u16) -> Result<u32> {
-    let text = |field: &str| keys[field].as_str().with_context(|| format!("keys new printed no {field}"));
+async fn admit(casewise: &Path, network: &Network, name: &str, keys: &str, public: u16) -> Result<u32> {
+    let text = |field: &str| {
+        let mut words = keys.lines().map(str::split_whitespace);
+        let found = words.find_map(|mut words| (words.next() == Some(field)).then(|| words.next()).flatten());
+        found.with_context(|| format!("keys new printed no {field}"))
+    };
     let manifest = network.manifest_file();
     let mnemonic = network.operator_mnemonic();
     let endpoint = format!("http://127.0.0.1:{public}");
@@ -284,8 +289,8 @@ impl Patient {
 
     /// Runs `casewise …` and prints what the patient would see.
     pub async fn shows(&self, args: &[&str]) -> Result<()> {
-        let words = self.words(args);
-        let out = command::succeed(&self.casewise, &words[1..]).await?;
+        let words: Vec<String> = self.words(args).into_iter().filter(|word| word != "--json").collect();
+        let out = command::succeed(&self.casewise, &words).await?;
         for line in out.lines() {
             println!("     {line}");
         }

@@ -24,12 +24,10 @@ const FLIPS: usize = 200;
 pub async fn run(world: &mut World) -> Result<()> {
     let shared = world.shared.clone().context("step 4 left no lane")?;
     let patient = world.patient()?;
-    let case = patient.case()?;
     let (lane, index) = (shared.lane.to_string(), shared.index.to_string());
-    let good = export(patient, &case, &lane, &index, world.dir.join("evidence.json")).await?;
-    let earlier = export(patient, &case, &lane, "0", world.dir.join("evidence-0.json")).await?;
-    let trust = world.dir.join("trust.json");
-    patient.says(&["evidence", "trust", "--out", &trust.to_string_lossy()]).await?;
+    let good = export(patient, &lane, &index, world.dir.join("evidence.json")).await?;
+    let earlier = export(patient, &lane, "0", world.dir.join("evidence-0.json")).await?;
+    let trust = trust_anchor(patient, world.dir.join("trust.json")).await?;
     let foreign = foreign_file(world).await?;
 
     for hospital in &mut world.hospitals {
@@ -51,9 +49,16 @@ pub async fn run(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-async fn export(patient: &Patient, case: &str, lane: &str, index: &str, out: PathBuf) -> Result<PathBuf> {
-    let file = out.to_string_lossy().into_owned();
-    patient.says(&["evidence", "export", case, lane, index, "--out", &file]).await?;
+async fn export(patient: &Patient, lane: &str, index: &str, out: PathBuf) -> Result<PathBuf> {
+    let (entry, file) = (format!("{lane}:{index}"), out.to_string_lossy());
+    patient.says(&["evidence", "export", &entry, "--out", &file]).await?;
+    Ok(out)
+}
+
+/// What a verifier would have from a source of its own.
+async fn trust_anchor(patient: &Patient, out: PathBuf) -> Result<PathBuf> {
+    let anchor = patient.says(&["evidence", "anchor"]).await?;
+    std::fs::write(&out, serde_json::to_vec(&anchor)?)?;
     Ok(out)
 }
 
@@ -68,7 +73,7 @@ async fn verify(world: &World, file: &Path, trust: &Path) -> Result<Result<(), S
     }
     ensure!(said.code == 7, "evidence verify ended with {}: {}{}", said.code, said.out, said.err);
     let refusal: Value = serde_json::from_str(&said.out).context("a refusal that is not JSON")?;
-    Ok(Err(refusal["reason"].as_str().context("a refusal without reason")?.to_string()))
+    Ok(Err(refusal["refusal"]["code"].as_str().context("a refusal without reason")?.to_string()))
 }
 
 /// One byte changed, at many places. Done in this process, by the library the command line uses.
@@ -170,13 +175,10 @@ async fn record_elsewhere(world: &World, network: &Network, hospital: &Hospital,
     ensure!(answer.status().is_success(), "the other hospital answered {}", answer.status());
     let accepted: Value = answer.json().await?;
     ingest::anchored(hospital, std::time::Duration::from_secs(60)).await?;
-    patient.says(&["case", "accept", &case]).await?;
-    patient.says(&["case", "watch", &case, "--once"]).await?;
+    patient.says(&["case", "accept"]).await?;
     let lane = accepted["lane"].as_str().context("no lane")?;
-    let file = dir.join("evidence.json");
-    patient.says(&["evidence", "export", &case, lane, "0", "--out", &file.to_string_lossy()]).await?;
-    let trust = dir.join("trust.json");
-    patient.says(&["evidence", "trust", "--out", &trust.to_string_lossy()]).await?;
+    let file = export(&patient, lane, "0", dir.join("evidence.json")).await?;
+    let trust = trust_anchor(&patient, dir.join("trust.json")).await?;
     let said = patient
         .tries(&["evidence", "verify", &file.to_string_lossy(), "--trust", &trust.to_string_lossy()])
         .await?;

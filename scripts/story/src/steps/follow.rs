@@ -2,6 +2,7 @@
 //! every leaf against the anchored head, opens the records, and prints timeline and case chain.
 
 use anyhow::{Context, Result, ensure};
+use casewise_ledger::sha256;
 use serde_json::Value;
 
 use crate::{people::Patient, world::World};
@@ -9,41 +10,35 @@ use crate::{people::Patient, world::World};
 /// Runs the step.
 pub async fn run(world: &mut World) -> Result<()> {
     let patient = world.patient()?;
-    let case = patient.case()?;
-    expect_status(patient, &case, "new").await?;
-    patient.says(&["case", "accept", &case]).await?;
-    expect_status(patient, &case, "update_pending").await?;
-    patient.says(&["case", "watch", &case, "--once"]).await?;
-    expect_status(patient, &case, "accepted").await?;
-    let folder = world.dir.join("opened-first");
-    let opened = patient
-        .says(&["record", "get", &case, "--all", "--out", &folder.to_string_lossy()])
-        .await?;
-    let mut contents: Vec<Vec<u8>> = Vec::new();
-    for record in opened["records"].as_array().context("record get printed no records")? {
-        contents.push(std::fs::read(record["file"].as_str().context("a record without a file")?)?);
-    }
-    let mut expected = world.records.clone();
-    contents.sort();
+    expect_status(patient, "new").await?;
+    patient.says(&["case", "accept", "--relationship-only"]).await?;
+    expect_status(patient, "update_pending").await?;
+    patient.says(&["case", "accept"]).await?;
+    expect_status(patient, "accepted").await?;
+    let opened = patient.says(&["record", "list", "--open"]).await?;
+    let mut found = digests(&opened)?;
+    let mut expected: Vec<String> = world.records.iter().map(|r| hex::encode(sha256(&[r]))).collect();
+    found.sort();
     expected.sort();
-    ensure!(contents == expected, "what the patient opened is not what the hospital took in");
-    println!("   {} records opened, each the same to the byte as the hospital's", contents.len());
+    ensure!(found == expected, "what the patient opened is not what the hospital took in");
+    println!("   {} records opened, each the same to the byte as the hospital's", found.len());
     println!("   the timeline:");
-    patient.shows(&["record", "list", &case]).await?;
+    patient.shows(&["record", "list", "--open"]).await?;
     println!("   the case chain:");
-    patient.shows(&["case", "chain", &case]).await?;
-    let chain = patient.says(&["case", "chain", &case]).await?;
-    let blocks = chain["blocks"].as_array().context("case chain printed no blocks")?;
-    ensure!(!blocks.is_empty(), "the case chain is empty");
-    world.facts.anchored = anchored(&chain);
-    Ok(())
+    patient.shows(&["case", "chain"]).await
 }
 
-async fn expect_status(patient: &Patient, case: &str, word: &str) -> Result<()> {
-    let shown = patient.says(&["case", "show", case]).await?;
-    let found: Vec<&str> = shown["relationships"]
+/// SHA-256 of the contents that `record list --open` opened.
+fn digests(list: &Value) -> Result<Vec<String>> {
+    let digest = |record: &Value| record["content"]["sha256"].as_str().map(str::to_string);
+    list.as_array().context("record list printed no list")?.iter().map(|r| digest(r).context("not opened")).collect()
+}
+
+async fn expect_status(patient: &Patient, word: &str) -> Result<()> {
+    let shown = patient.says(&["case", "show"]).await?;
+    let found: Vec<&str> = shown["institutions"]
         .as_array()
-        .context("case show printed no relationships")?
+        .context("case show printed no institutions")?
         .iter()
         .filter_map(|r| r["status"].as_str())
         .collect();
@@ -55,7 +50,7 @@ async fn expect_status(patient: &Patient, case: &str, word: &str) -> Result<()> 
 /// Entries in the newest heads of the case chain.
 pub fn anchored(chain: &Value) -> u64 {
     let mut sizes = std::collections::BTreeMap::new();
-    for block in chain["blocks"].as_array().into_iter().flatten() {
+    for block in chain.as_array().into_iter().flatten() {
         for head in block["heads"].as_array().into_iter().flatten() {
             sizes.insert(head["lane"].to_string(), head["size"].as_u64().unwrap_or(0));
         }

@@ -59,7 +59,7 @@ pub async fn onboard(mut patient: Patient, hospital: &Hospital) -> Result<(Patie
     let offer_file = patient.home.join("offer");
     let number = hospital.number.to_string();
     let made = patient
-        .says(&["case", "offer", "--institution", &number, "--out", &offer_file.to_string_lossy()])
+        .says(&["case", "offer", "--to", &number, "--out", &offer_file.to_string_lossy()])
         .await?;
     let case = made["case"].as_str().context("case offer printed no case")?;
     patient.case = Some(case.parse()?);
@@ -107,12 +107,14 @@ async fn refuse_unknown_identifier(a: &Hospital) -> Result<()> {
 
 async fn take_in(world: &World, a: &Hospital, folder: &Path) -> Result<usize> {
     let identifier = format!("{MRN_SYSTEM}|{MRN}");
-    let config = a.config_file();
-    let args: [&std::ffi::OsStr; 7] = [
+    let (url, token) = (a.private_url(""), a.dir.join("token"));
+    let args: [&std::ffi::OsStr; 9] = [
         "ingest".as_ref(),
         folder.as_os_str(),
-        "--config".as_ref(),
-        config.as_os_str(),
+        "--url".as_ref(),
+        url.as_ref(),
+        "--token-file".as_ref(),
+        token.as_os_str(),
         "--identifier".as_ref(),
         identifier.as_ref(),
         "--json".as_ref(),

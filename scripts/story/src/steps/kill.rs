@@ -108,7 +108,7 @@ async fn deliver(client: &reqwest::Client, shared: &Shared, key: &str, content: 
         return false;
     }
     let Ok(body) = answer.json::<Value>().await else { return false };
-    let place = (body["lane"].as_str().unwrap_or_default().to_string(), body["index"].as_u64().unwrap_or(u64::MAX));
+    let place = place(&body);
     let digest = sha256(&[content.as_bytes()]);
     let before = shared.acknowledged.lock().expect("no sender panicked").insert(place.clone(), digest);
     if before.is_some_and(|other| other != digest) {
@@ -117,21 +117,19 @@ async fn deliver(client: &reqwest::Client, shared: &Shared, key: &str, content: 
     true
 }
 
+fn place(entry: &Value) -> (String, u64) {
+    (entry["lane"].as_str().unwrap_or_default().to_string(), entry["index"].as_u64().unwrap_or(u64::MAX))
+}
+
 /// The senders' own list against what the patient can open.
 async fn compare(world: &World, acknowledged: &Acknowledged) -> Result<()> {
-    let patient = world.patient()?;
-    let folder = world.dir.join("opened");
-    let case = patient.case()?;
-    patient.says(&["case", "watch", &case, "--once"]).await?;
-    let opened = patient
-        .says(&["record", "get", &case, "--all", "--out", &folder.to_string_lossy()])
-        .await?;
+    let opened = world.patient()?.says(&["record", "list", "--open"]).await?;
     let mut found: Acknowledged = BTreeMap::new();
     let mut contents: BTreeMap<[u8; 32], u32> = BTreeMap::new();
-    for record in opened["records"].as_array().into_iter().flatten() {
-        let file = record["file"].as_str().unwrap_or_default();
-        let digest = sha256(&[&std::fs::read(file)?]);
-        let place = (record["lane"].as_str().unwrap_or_default().to_string(), record["index"].as_u64().unwrap_or(u64::MAX));
+    for record in opened.as_array().into_iter().flatten() {
+        let digest = record["content"]["sha256"].as_str().unwrap_or_default();
+        let digest: [u8; 32] = hex::decode(digest)?.try_into().unwrap_or_default();
+        let place = place(record);
         ensure!(found.insert(place.clone(), digest).is_none(), "{place:?} was opened twice");
         *contents.entry(digest).or_default() += 1;
     }

@@ -13,7 +13,7 @@ pub async fn run(world: &mut World) -> Result<()> {
         ("ppr", manifest.contracts.ppr),
         ("summary", manifest.contracts.summary),
     ] {
-        println!("   contract {name} at {}", address.to_bech32(&manifest.prefix));
+        println!("   contract {name} at {}", address.to_bech32(&manifest.params.prefix));
     }
     for (i, name) in ["Hospital A", "Hospital B", "Hospital C"].into_iter().enumerate() {
         let port = world.base_port + 100 + 10 * i as u16;

@@ -27,7 +27,7 @@ struct Read {
 /// Runs the step.
 pub async fn run(world: &mut World) -> Result<()> {
     let shared = world.shared.clone().context("step 4 left no grants")?;
-    let net = world.network.manifest()?.net()?;
+    let net = world.network.manifest()?.net();
     let a = world.hospitals[0].public;
     let b = Caller::new(world.hospitals[1].operator_key()?, net, a);
     let c = Caller::new(world.hospitals[2].operator_key()?, net, a);
@@ -114,10 +114,9 @@ async fn revocation_height(world: &World, grant: Commitment) -> Result<u64> {
 /// A has rotated its open content lanes, given C the new keys, and acknowledged on chain.
 async fn rotated(world: &World) -> Result<()> {
     let patient = world.patient()?;
-    let case = patient.case()?;
     let deadline = Instant::now() + WITHIN;
     loop {
-        let status = patient.says(&["share", "status", &case]).await?;
+        let status = patient.says(&["share", "status"]).await?;
         let overdue = status["acks"].as_array().into_iter().flatten().any(|ack| ack["acked"] != status["rev"]);
         if !overdue && status["acks"].as_array().is_some_and(|acks| !acks.is_empty()) {
             println!("   A has acknowledged revision {} on chain", status["rev"]);

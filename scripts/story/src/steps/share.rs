@@ -16,6 +16,8 @@ use crate::{
 
 /// The doctor at B.
 const DOCTOR: &str = "dr-b-17";
+/// The last day of the grants; far enough for a clock that is a little wrong.
+const UNTIL: &str = "2099-12-31";
 /// Why.
 const PURPOSE: &str = "TREAT";
 /// How long letters, anchors and the like may take.
@@ -25,34 +27,34 @@ const WITHIN: Duration = Duration::from_secs(30);
 pub async fn run(world: &mut World) -> Result<()> {
     let patient = world.patient()?;
     let case = patient.case()?;
-    let lane = content_lane(&patient.says(&["record", "list", &case]).await?)?;
+    let lane = content_lane(&patient.says(&["record", "list"]).await?)?;
     let last = world.records.len() - 1;
     let (to_b, to_c) = ((0, last), (last / 2, last));
-    let b = share(world, &case, &world.hospitals[1], to_b).await?;
-    let c = share(world, &case, &world.hospitals[2], to_c).await?;
+    let b = share(world, &lane, &world.hospitals[1], to_b).await?;
+    let c = share(world, &lane, &world.hospitals[2], to_c).await?;
     println!("   shared entries {}–{} with B and {}–{} with C", to_b.0, to_b.1, to_c.0, to_c.1);
     let seen = doctor_reads(world, &world.hospitals[1], &case, &lane.to_string(), last).await?;
     println!("   a doctor at B reads entry {last}: {seen} bytes, the same as at A");
     doctor_reads(world, &world.hospitals[2], &case, &lane.to_string(), last).await?;
     outside_the_range(world, &case, &lane.to_string()).await?;
-    logged(world, &case).await?;
+    logged(world).await?;
     world.shared = Some(Shared { b, c, lane, index: last as u32 });
     Ok(())
 }
 
 fn content_lane(list: &Value) -> Result<LaneId> {
-    let first = list["records"].as_array().and_then(|r| r.first()).context("there are no records")?;
+    let first = list.as_array().and_then(|r| r.first()).context("there are no records")?;
     Ok(first["lane"].as_str().context("a record without lane")?.parse()?)
 }
 
-async fn share(world: &World, case: &str, reader: &Hospital, range: (usize, usize)) -> Result<Commitment> {
-    let (to, range) = (reader.number.to_string(), format!("{}..{}", range.0, range.1));
-    let patient = world.patient()?;
-    let shared = patient
-        .says(&["share", case, "--to", &to, "--range", &range, "--purpose", PURPOSE, "--days", "30", "--follow"])
+async fn share(world: &World, lane: &LaneId, reader: &Hospital, range: (usize, usize)) -> Result<Commitment> {
+    let (to, entry) = (reader.number.to_string(), format!("{lane}:{}-{}", range.0, range.1));
+    let shared = world
+        .patient()?
+        .says(&["share", "--to", &to, "--entry", &entry, "--until", UNTIL, "--purpose", PURPOSE])
         .await?;
     let grant = shared["grants"].as_array().and_then(|g| g.first()).context("share printed no grant")?;
-    Ok(grant["commitment"].as_str().context("a grant without commitment")?.parse()?)
+    Ok(grant["grant"].as_str().context("a grant without id")?.parse()?)
 }
 
 /// A doctor reads through the hospital's own agent. The bytes must be A's.
@@ -97,12 +99,12 @@ async fn outside_the_range(world: &World, case: &str, lane: &str) -> Result<()> 
 }
 
 /// The patient's log names both readers, once the access entries are anchored.
-async fn logged(world: &World, case: &str) -> Result<()> {
+async fn logged(world: &World) -> Result<()> {
     let patient = world.patient()?;
     let wanted = [world.hospitals[1].number, world.hospitals[2].number].map(u64::from);
     let deadline = Instant::now() + WITHIN;
     loop {
-        let log = patient.says(&["log", case]).await?;
+        let log = patient.says(&["log"]).await?;
         let readers: Vec<u64> = log["reads"]
             .as_array()
             .into_iter()
@@ -118,5 +120,5 @@ async fn logged(world: &World, case: &str) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     println!("   who read what:");
-    patient.shows(&["log", case]).await
+    patient.shows(&["log"]).await
 }
