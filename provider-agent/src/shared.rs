@@ -34,8 +34,8 @@ use crate::store::{LetterRow, ReadingWrite, SharedReadRow, Write};
 
 /// Most entries of a case in one list.
 pub const MAX_SHARED_ENTRIES: usize = 16_384;
-/// Most letters of one case that are looked at.
-pub const MAX_SHARED_LETTERS: u32 = 1024;
+/// Letters read from the mailbox at once.
+const LETTERS_PAGE: u32 = 256;
 
 /// Serves doctors of this institution.
 pub struct Shared {
@@ -104,11 +104,7 @@ fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, P
 }
 
 /// `GET /v1/shared/{case}/entries`
-async fn list(
-    State(shared): State<Arc<Shared>>,
-    Path(case): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn list(State(shared): State<Arc<Shared>>, Path(case): Path<String>, headers: HeaderMap) -> Response {
     let outcome = async {
         let (visit, case) = (Visit::of(&headers)?, parse("case", &case)?);
         let entries = shared.list(&visit, &case).await?;
@@ -237,10 +233,7 @@ impl Shared {
                     grant: held.commitment,
                 });
             }
-            if out.len() > MAX_SHARED_ENTRIES {
-                let happened = format!("More than {MAX_SHARED_ENTRIES} entries are granted here.");
-                return Err(Problem::new(ProblemKind::TooLarge, &happened).into());
-            }
+            check_count(out.len())?;
         }
         Ok(())
     }
@@ -323,10 +316,16 @@ impl Shared {
         let store = &self.serving.app.store;
         let mut out = Vec::new();
         for (to, secret) in self.serving.kem_keys() {
-            for row in store.letters(case, &to, 0, MAX_SHARED_LETTERS).await? {
-                match open_letter(&row.bytes, secret) {
-                    Ok(letter) => out.push(letter),
-                    Err(error) => tracing::warn!(seq = row.seq, %error, "a letter in the mailbox does not open"),
+            let mut after = 0;
+            loop {
+                let rows = store.letters(case, &to, after, LETTERS_PAGE).await?;
+                let Some(last) = rows.last() else { break };
+                after = last.seq;
+                for row in &rows {
+                    match open_letter(&row.bytes, secret) {
+                        Ok(letter) => out.push(letter),
+                        Err(error) => tracing::warn!(seq = row.seq, %error, "a letter here does not open"),
+                    }
                 }
             }
         }
@@ -400,6 +399,14 @@ impl Shared {
     }
 }
 
+fn check_count(entries: usize) -> Result<(), Problem> {
+    if entries <= MAX_SHARED_ENTRIES {
+        return Ok(());
+    }
+    let happened = format!("More than {MAX_SHARED_ENTRIES} entries are granted here.");
+    Err(Problem::new(ProblemKind::TooLarge, &happened))
+}
+
 fn authors(grants: &[Held]) -> Vec<u32> {
     let mut numbers: Vec<u32> = grants
         .iter()
@@ -441,6 +448,7 @@ fn refused(error: ClientError) -> AgentError {
         ClientError::AgentUnreachable { .. } => {
             Problem::new(ProblemKind::NotReady, "The author's agent cannot be reached.")
         }
+        ClientError::Chain(_) => ProblemKind::StaleView.into(),
         ClientError::Integrity { .. } => {
             Problem::new(ProblemKind::Internal, "What the author served does not pass its checks.")
         }
@@ -448,4 +456,16 @@ fn refused(error: ClientError) -> AgentError {
     };
     tracing::warn!(%error, "a read at another agent failed");
     problem.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_at_the_limit_and_one_past() {
+        assert_eq!(check_count(MAX_SHARED_ENTRIES), Ok(()));
+        let problem = check_count(MAX_SHARED_ENTRIES + 1).unwrap_err();
+        assert_eq!(problem.problem_kind(), Some(ProblemKind::TooLarge));
+    }
 }

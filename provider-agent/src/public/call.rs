@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Query, RawPathParams, Request};
+use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, HOST, RANGE};
 use axum::http::request::Parts;
-use axum::http::HeaderName;
 use casewise_api::header::ByteRange;
 use casewise_api::limits::CLOCK_SKEW;
 use casewise_api::{Authentic, Problem, ProblemKind, RequestParts, check_request};
@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 
 use super::answer::Reply;
+use crate::AgentError;
 use crate::serving::Serving;
 use crate::store::{NonceRow, ReadingWrite, Refusal, Write};
-use crate::AgentError;
 
 /// An authenticated request.
 pub struct Call {
@@ -39,7 +39,10 @@ impl Call {
     pub async fn receive(serving: Arc<Serving>, request: Request, limit: usize) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
-            Problem::new(ProblemKind::TooLarge, &format!("The body is longer than {limit} bytes, or broke off."))
+            Problem::new(
+                ProblemKind::TooLarge,
+                &format!("The body is longer than {limit} bytes, or broke off."),
+            )
         })?;
         let who = authenticate(&serving, &parts, &body)?;
         remember(&serving, &who).await.map_err(|error| error.problem())?;
@@ -128,8 +131,8 @@ fn authenticate(serving: &Serving, parts: &Parts, body: &[u8]) -> Result<Authent
 /// holders share one small allowance, because a nonce costs a write.
 async fn remember(serving: &Serving, who: &Authentic) -> Result<(), AgentError> {
     let store = &serving.app.store;
-    let known = store.operator(&who.account).await?.is_some()
-        || store.case_of_holder(&who.account).await?.is_some();
+    let known =
+        store.operator(&who.account).await?.is_some() || store.case_of_holder(&who.account).await?.is_some();
     if !known {
         serving.limit_strangers()?;
     }

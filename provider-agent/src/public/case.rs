@@ -31,7 +31,10 @@ async fn describe(serving: &Serving) -> Result<Info, AgentError> {
         Problem::new(ProblemKind::NotReady, "The agent has not yet seen its institution at the registrar.")
     })?;
     let public = serving.kem_public(&listed.record.kem).ok_or_else(|| {
-        Problem::new(ProblemKind::NotReady, "The registrar lists a key that this agent's key file does not hold.")
+        Problem::new(
+            ProblemKind::NotReady,
+            "The registrar lists a key that this agent's key file does not hold.",
+        )
     })?;
     Ok(Info {
         institution: app.config.institution,

@@ -53,7 +53,10 @@ fn check_opening(opening: &Opening, commitment: &Commitment, us: Party) -> Resul
         return Err(refuse("commitment", "The opening does not hash to the commitment of the path."));
     }
     if opening.check().is_err() {
-        return Err(refuse("opening", "The opening's times or ranges are empty, out of order or overlapping."));
+        return Err(refuse(
+            "opening",
+            "The opening's times or ranges are empty, out of order or overlapping.",
+        ));
     }
     if opening.author != us {
         return Err(refuse("opening.author", "The opening is about another institution's lanes."));
@@ -64,13 +67,16 @@ fn check_opening(opening: &Opening, commitment: &Commitment, us: Party) -> Resul
 /// What the chain says of it.
 fn check_chain(facts: &Facts, opening: &Opening) -> Result<(), Problem> {
     let grant = facts.grant.as_ref().filter(|grant| grant.case == opening.case);
-    let grant =
-        grant.ok_or_else(|| refuse("commitment", "This grant is in no block that this agent has applied."))?;
+    let grant = grant
+        .ok_or_else(|| refuse("commitment", "This grant is in no block that this agent has applied."))?;
     if grant.status != GrantStatus::Live || rules::grant_over(grant, facts.time) {
         return Err(refuse("commitment", "The grant was revoked or is over."));
     }
     if !within_days(grant, opening) {
-        return Err(refuse("opening.not_before", "The opening's times lie outside the grant's days on chain."));
+        return Err(refuse(
+            "opening.not_before",
+            "The opening's times lie outside the grant's days on chain.",
+        ));
     }
     let ours = |item: &casewise_ledger::OpeningItem| {
         facts.lanes.get(&item.lane).is_some_and(|lane| {

@@ -6,8 +6,8 @@ use axum::body::Bytes;
 use axum::http::header::{ACCEPT_RANGES, CONTENT_RANGE};
 use axum::http::{HeaderValue, StatusCode};
 use casewise_api::body::{
-    ConsistencyProof, ConsistencyQuery, EntriesQuery, EntryListing, EntryPage, InclusionProof, InclusionQuery,
-    SignedHead, hex_path,
+    ConsistencyProof, ConsistencyQuery, EntriesQuery, EntryListing, EntryPage, InclusionProof,
+    InclusionQuery, SignedHead, hex_path,
 };
 use casewise_api::header::OCTET_STREAM;
 use casewise_api::limits::MAX_ENTRIES;
@@ -18,10 +18,10 @@ use futures::StreamExt;
 
 use super::answer::Reply;
 use super::call::Call;
+use crate::AgentError;
 use crate::gatekeeper::{self, Facts, Permit, Refusal};
 use crate::serving::{About, Serving};
 use crate::store::{EntryRow, LaneView};
-use crate::AgentError;
 
 /// Most bytes of a body that are held in memory at once; a range is cut to it.
 pub const MAX_PART: u64 = 8 * 1024 * 1024;
@@ -163,7 +163,8 @@ pub async fn sealed(call: &Call, permit: Permit, entry: &EntryRow) -> Result<Rep
     })?;
     let last = last.min(first + MAX_PART - 1);
     let bytes = call.serving.read(&permit, entry, first, (last - first + 1) as usize).await?;
-    let part = HeaderValue::from_str(&format!("bytes {first}-{last}/{length}")).map_err(AgentError::broken)?;
+    let part =
+        HeaderValue::from_str(&format!("bytes {first}-{last}/{length}")).map_err(AgentError::broken)?;
     Ok(Reply::bytes(StatusCode::PARTIAL_CONTENT, OCTET_STREAM, bytes).header(CONTENT_RANGE, part))
 }
 

@@ -8,7 +8,8 @@ use casewise_api::body::{LetterAccepted, LetterListing, LettersQuery};
 use casewise_api::header::OCTET_STREAM;
 use casewise_api::limits::MAX_LETTERS;
 use casewise_api::{Base64, Problem, ProblemKind};
-use casewise_ledger::records::{GrantRecord, GrantStatus};
+use casewise_chain::ChainExt;
+use casewise_ledger::records::{GrantRecord, GrantStatus, IdentityRecord, InstitutionStatus, ns};
 use casewise_ledger::{CaseId, Commitment, Hash, encode, sha256};
 use casewise_protocol::rules;
 use casewise_seal::{Letter, LetterKind};
@@ -16,7 +17,7 @@ use casewise_seal::{Letter, LetterKind};
 use super::answer::Reply;
 use super::call::Call;
 use crate::AgentError;
-use crate::gatekeeper::{self, Facts, Refusal};
+use crate::gatekeeper::Refusal;
 use crate::serving::{About, Serving};
 use crate::store::{DeliveryRow, LetterRow, ReadingWrite, Write};
 
@@ -39,7 +40,7 @@ pub async fn of_case(call: Arc<Call>) -> Result<Reply, AgentError> {
         (Some(identity), _) if identity.holder == *signer => {
             serving.app.store.letters(&case, &identity.kem, query.after, limit).await?
         }
-        (Some(_), Some((reader, _))) => {
+        (_, Some((reader, InstitutionStatus::Active))) => {
             serving.fresh().await.map_err(|stale| serving.stale(stale))?;
             live_letters(serving, &case, reader, query.after, limit).await?
         }
@@ -98,7 +99,9 @@ pub async fn deliver(call: Arc<Call>) -> Result<Reply, AgentError> {
         return repeated(serving, &letter, &known, &delivery).await;
     }
     if serving.app.store.letters_about(&letter.subject, &letter.to).await?.len() >= MAX_LETTERS_OF_GRANT {
-        return Err(refuse("subject", "The mailbox holds as many letters about this grant as it takes.").into());
+        return Err(
+            refuse("subject", "The mailbox holds as many letters about this grant as it takes.").into()
+        );
     }
     let row = LetterRow {
         seq: 0,
@@ -128,17 +131,27 @@ async fn check_grant(call: &Call, case: &CaseId, grant: &Commitment) -> Result<(
     let (serving, signer) = (&call.serving, &call.who.account);
     serving.fresh().await.map_err(|stale| serving.stale(stale))?;
     let about = About { case, signer, grant: Some(grant) };
-    let arrived = |facts: &Facts| {
-        facts.grant.is_some() || facts.identity.as_ref().is_some_and(|identity| identity.holder != *signer)
+    let facts = serving.facts_when(&about, |facts| facts.grant.is_some()).await?;
+    let identity = match facts.identity {
+        Some(identity) => Some(identity),
+        None => registered(serving, case).await?,
     };
-    let facts = serving.facts_when(&about, arrived).await?;
-    gatekeeper::check_holder(&facts, signer).map_err(|refusal| serving.refused(refusal))?;
+    if identity.is_none_or(|identity| identity.holder != *signer) {
+        return Err(serving.refused(Refusal::NotHolder).into());
+    }
     let of_case = facts.grant.as_ref().filter(|grant| grant.case == *case);
     let live = |grant: &GrantRecord| grant.status == GrantStatus::Live && !rules::grant_over(grant, facts.time);
     if of_case.is_some_and(live) {
         return Ok(());
     }
     Err(refuse("subject", "The grant is in no block of this case, was revoked, or is over.").into())
+}
+
+/// The identity of a case that has nothing to do with this institution but a grant: it is not in
+/// the view, so the node is asked.
+async fn registered(serving: &Serving, case: &CaseId) -> Result<Option<IdentityRecord>, AgentError> {
+    let app = &serving.app;
+    Ok(app.chain.record(&app.contracts.registrar, ns::IDENTITY, &case.0, None).await?)
 }
 
 /// Opens the letter to see that it can be used, and what it is the only one of.

@@ -16,8 +16,9 @@ pub struct Rate {
 
 /// Requests under one grant: a full release is at most 256 entries, each a proof and a body.
 pub const GRANT_RATE: Rate = Rate { burst: 2048, per_second: 256 };
-/// Requests by signers who are known to nobody here, all together.
-pub const STRANGER_RATE: Rate = Rate { burst: 64, per_second: 8 };
+/// Requests by signers who are neither operators nor holders of a case here, all together. Patients
+/// who deliver a first letter are among them.
+pub const STRANGER_RATE: Rate = Rate { burst: 256, per_second: 64 };
 
 /// Thousandths of a token.
 const MILLI: u64 = 1000;

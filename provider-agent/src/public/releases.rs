@@ -84,7 +84,9 @@ pub async fn countersign(call: Arc<Call>) -> Result<Reply, AgentError> {
         None => write_receipt(serving, &row, &signature).await?,
     };
     if (half.key, half.sig) != (signature.reader_key.0, signature.reader_sig.0) {
-        return Err(refuse("reader_sig", "The release was countersigned before, with another signature.").into());
+        return Err(
+            refuse("reader_sig", "The release was countersigned before, with another signature.").into()
+        );
     }
     let receipt = row.receipt(half.key, half.sig);
     decided(Reply::json(&ReceiptAnswer { receipt: Packed(receipt), access: half.access })?, &permit)

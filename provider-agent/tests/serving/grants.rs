@@ -101,7 +101,8 @@ async fn whatever_is_not_the_grant_on_chain_is_refused_and_leaves_no_trace() {
     refused(Opening { author: Party::Institution(2), ..good.clone() }, "opening.author").await;
     refused(Opening { purpose: "WHATEVER".into(), ..good.clone() }, "opening.purpose").await;
     refused(Opening { items: vec![item(access, 0, 1, false)], ..good.clone() }, "opening.items").await;
-    refused(Opening { items: vec![item(LaneId([9; 32]), 0, 1, false)], ..good.clone() }, "opening.items").await;
+    refused(Opening { items: vec![item(LaneId([9; 32]), 0, 1, false)], ..good.clone() }, "opening.items")
+        .await;
     // on chain for fewer days than the opening says
     let long = Opening { not_after: START + 3 * 86_400_000, ..good.clone() };
     let casewise_agent::store::Change::Grant(mut view) = grant(&long, GrantStatus::Live) else { panic!() };

@@ -13,7 +13,9 @@ use casewise_ledger::{AnchoredHead, Data, LaneId, merkle};
 use casewise_seal::{ListedEntry, open_entry};
 use http::{Method, StatusCode};
 
-use crate::world::{Agent, Network, Patient, Site, TestChain, TestClock, json, kind, manifest, problem, roots};
+use crate::world::{
+    Agent, Network, Patient, Site, TestChain, TestClock, json, kind, manifest, problem, roots,
+};
 
 struct Setting {
     agent: Agent,
@@ -145,6 +147,31 @@ async fn one_range_of_a_body_with_the_digest_of_the_part() {
     assert_eq!((outside.status(), kind(&outside)), (StatusCode::RANGE_NOT_SATISFIABLE, ProblemKind::Range));
     for malformed in ["bytes=5-4", "bytes=-5", "bytes=0-1,3-4", "lines=1-2"] {
         assert_eq!(kind(&part(malformed).await), ProblemKind::Malformed, "{malformed}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_body_goes_in_pieces_and_a_long_range_is_cut() {
+    let Setting { agent, patient, content, _dir, .. } = setting(&[]).await;
+    // with its prefix and padding, the first body is just under the part, the second just over it
+    let most = 8 << 20;
+    let long = "x".repeat(most - 200_000);
+    let longer = "y".repeat(most);
+    agent.records(&patient.case(), &[&long, &longer]).await;
+    agent.anchor(&[content]).await;
+    let list: EntryPage = agent.get_json(&patient.key, &page(&content, 0, None)).await;
+    assert!(list.entries[0].body_length <= most as u64 && list.entries[1].body_length > most as u64);
+    for entry in &list.entries {
+        let target = route::body(&content, entry.index);
+        // `get` checks that the signature covers exactly these bytes
+        let whole = agent.get(&patient.key, &target).await;
+        assert_eq!(whole.body().len() as u64, entry.body_length);
+        assert_eq!(casewise_ledger::sha256(&[whole.body()]), entry.body_sha256.0);
+        let mut request = agent.request(&patient.key, Method::GET, &target, b"");
+        request.headers_mut().insert("range", "bytes=0-".parse().unwrap());
+        let part = agent.send(request).await;
+        assert_eq!(part.body().len() as u64, entry.body_length.min(most as u64));
+        assert_eq!(part.body(), &whole.body()[..part.body().len()]);
     }
 }
 

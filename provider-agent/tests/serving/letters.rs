@@ -34,7 +34,7 @@ async fn setting() -> Setting {
     let mut changes = Agent::institutions(&[&Site::new(1), &Site::new(2)]);
     let patient = Patient::new(1, manifest().net(), 1);
     let opening = opening(&patient.case(), 1, 2, vec![item(LANE, 0, 9, false)]);
-    changes.push(casewise_agent::store::Change::Identity(patient.identity()));
+    chain.register(&patient);
     changes.push(grant(&opening, GrantStatus::Live));
     agent.block(changes).await;
     Setting { agent, patient, opening, _dir: dir }
@@ -104,7 +104,7 @@ async fn only_letters_about_a_live_grant_sealed_to_us_from_the_holder() {
     refused(&send(&letter(&unknown, &agent.site, vec![keys(LANE, 1)])).await, "subject");
 
     let other = Patient::new(2, manifest().net(), 1);
-    agent.block(vec![casewise_agent::store::Change::Identity(other.identity())]).await;
+    agent.chain.register(&other);
     for key in [&other.key, &agent.site.operator, &Site::new(1).operator] {
         assert_eq!(kind(&agent.deliver(key, &good.encode()).await), ProblemKind::Absent);
     }
@@ -172,6 +172,8 @@ async fn letters_wait_for_the_institution_they_are_for_while_their_grant_lives()
     assert_eq!(seqs(1, None).await, [2]);
     // not for others: another institution, nor the holder, whose letters they are not
     assert_eq!(json::<Vec<LetterListing>>(list(&Site::new(1).operator, 0, None).await), []);
+    assert_eq!(kind(&list(&patient.key, 0, None).await), ProblemKind::Absent);
+    agent.block(vec![casewise_agent::store::Change::Identity(patient.identity())]).await;
     assert_eq!(json::<Vec<LetterListing>>(list(&patient.key, 0, None).await), []);
     let stranger = AccountKey::from_bytes(&[9; 32]).unwrap();
     assert_eq!(kind(&list(&stranger, 0, None).await), ProblemKind::Absent);

@@ -75,7 +75,12 @@ impl Agent {
         self.post(key, &Target::from(route::public::RELEASES), &request).await
     }
 
-    async fn countersign(&self, key: &AccountKey, signer: &AccountKey, release: &Release) -> Response<Vec<u8>> {
+    async fn countersign(
+        &self,
+        key: &AccountKey,
+        signer: &AccountKey,
+        release: &Release,
+    ) -> Response<Vec<u8>> {
         let reader_sig = Hex(signer.sign_message(&release.message()));
         let signature = Countersignature { reader_key: Hex(signer.public().0), reader_sig };
         self.post(key, &route::release(&release.nonce), &signature).await
@@ -156,7 +161,8 @@ async fn release_countersignature_proof_and_body() {
         assert_eq!(height(&answer), Some(now + 1));
         assert_eq!(sha256(&[answer.body()]), entries[index as usize - 2].body_sha256.0);
         let query = ReleaseInclusionQuery { lane: content, index, size: anchored.size };
-        let proof: InclusionProof = agent.get_json(key, &route::release_inclusion(&release.nonce, query)).await;
+        let proof: InclusionProof =
+            agent.get_json(key, &route::release_inclusion(&release.nonce, query)).await;
         let (leaf, path) = (entries[index as usize - 2].leaf(), path_hashes(&proof.path));
         merkle::verify_inclusion(&leaf, index, anchored.size, &path, &anchored.root.0).unwrap();
     }
@@ -431,7 +437,8 @@ async fn the_practitioner_is_part_of_the_decision_and_of_the_release() {
 async fn what_is_granted_ahead_is_released_as_far_as_it_is_anchored() {
     let setting = setting_with(|opening| opening.items[0].last = u32::MAX - 1).await;
     let Setting { agent, reader, patient, content, opening, dir: _dir, .. } = setting;
-    let ask = async |first| agent.ask(&reader.operator, &opening, vec![range(content, first, u32::MAX - 1)]).await;
+    let ask =
+        async |first| agent.ask(&reader.operator, &opening, vec![range(content, first, u32::MAX - 1)]).await;
     let answer: ReleaseAnswer = json(ask(2).await);
     assert_eq!(answer.release.items, [range(content, 2, 9)]);
     assert_eq!(kind(&ask(10).await), ProblemKind::Absent);

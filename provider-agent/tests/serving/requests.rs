@@ -64,7 +64,6 @@ async fn only_requests_signed_as_required_are_looked_at() {
     refuse(request, ProblemKind::Timestamp, "created").await;
 }
 
-
 #[tokio::test]
 async fn a_nonce_serves_once_also_after_a_restart_and_is_forgotten_when_it_cannot_be_used() {
     let dir = tempfile::tempdir().unwrap();
@@ -127,7 +126,8 @@ async fn malformed_paths_queries_and_unknown_routes_are_named() {
     let (agent, patient) = start(dir.path()).await;
     let case = patient.case();
     let field = async |target: &str, expected: &str| {
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let target = Target { path: path.into(), query: query.map(String::from) };
         let answer = agent.get(&patient.key, &target).await;
         assert_eq!(kind(&answer), ProblemKind::Malformed, "{target}");

@@ -40,7 +40,7 @@ async fn setting() -> Setting {
     author.block(institutions.clone()).await;
     reader.block(institutions).await;
     let (content, access) = author.case(&patient).await;
-    reader.block(vec![Change::Identity(patient.identity())]).await;
+    chain.register(&patient);
     author.records(&patient.case(), &["zero", "one", "two", "three"]).await;
     author.anchor(&[content]).await;
     Setting { author, reader, net, patient, content, access, _dirs: dirs }

@@ -106,6 +106,12 @@ impl TestChain {
         Arc::new(Self { prefix: self.prefix.clone(), tip: Mutex::new(Some(0)), raw: self.raw.clone() })
     }
 
+    /// The registrar knows a patient's case.
+    pub fn register(&self, patient: &Patient) {
+        let key = record_key(ns::IDENTITY, &patient.case().0);
+        self.raw.lock().unwrap().insert(key, encode(&patient.identity().record));
+    }
+
     fn silent() -> ChainError {
         ChainError::Unreachable { endpoint: "test".into(), reason: "cut off".into() }
     }
@@ -179,7 +185,10 @@ impl Chain for TestChain {
     async fn code(&self, _: u64) -> Result<Option<casewise_chain::CodeInfo>, ChainError> {
         Err(Self::silent())
     }
-    async fn contract(&self, _: &ContractAddress) -> Result<Option<casewise_chain::ContractInfo>, ChainError> {
+    async fn contract(
+        &self,
+        _: &ContractAddress,
+    ) -> Result<Option<casewise_chain::ContractInfo>, ChainError> {
         Err(Self::silent())
     }
 }
@@ -424,8 +433,7 @@ impl Agent {
     pub async fn case(&self, patient: &Patient) -> (LaneId, LaneId) {
         let policy = Policy { cadence: 0, lateness: 0, grace: 60, completion: 60, amends: None };
         let state = CaseState::Enrolled;
-        let row =
-            CaseRow { case: patient.case(), offer: patient.offer.clone(), policy, state, error: None };
+        let row = CaseRow { case: patient.case(), offer: patient.offer.clone(), policy, state, error: None };
         let lease = self.app.epoch.lease().await;
         let (ids, mut writes) = lanes::first_lanes(&self.app, &lease, &row).await.unwrap();
         writes.insert(0, Write::NewCase(row));
@@ -499,7 +507,13 @@ impl Agent {
     }
 
     /// A request signed as a client would.
-    pub fn request(&self, key: &AccountKey, method: Method, target: &Target, body: &[u8]) -> Request<Vec<u8>> {
+    pub fn request(
+        &self,
+        key: &AccountKey,
+        method: Method,
+        target: &Target,
+        body: &[u8],
+    ) -> Request<Vec<u8>> {
         let parts = RequestParts {
             method: method.as_str(),
             authority: &self.site.name,
@@ -540,8 +554,8 @@ impl Agent {
             body_sha256: sha256(&[answer.body()]),
             request_signature: &fields.signature_bytes().unwrap(),
         };
-        let signer =
-            check_response(&parts, answer.headers(), &self.app.net, self.clock.now()).expect("a signed answer");
+        let signer = check_response(&parts, answer.headers(), &self.app.net, self.clock.now())
+            .expect("a signed answer");
         assert_eq!(signer.account, self.site.operator.address());
         answer
     }
@@ -665,8 +679,10 @@ pub fn grant_letter(patient: &Patient, opening: &Opening, roots: &[LaneKeys], to
 
 /// The roots of a case's lanes, from the letters to the patient.
 pub async fn roots(agent: &Agent, patient: &Patient) -> Vec<LaneKeys> {
-    let target =
-        casewise_api::route::letters(&patient.case(), casewise_api::body::LettersQuery { after: 0, limit: None });
+    let target = casewise_api::route::letters(
+        &patient.case(),
+        casewise_api::body::LettersQuery { after: 0, limit: None },
+    );
     let letters: Vec<casewise_api::body::LetterListing> = agent.get_json(&patient.key, &target).await;
     letters
         .iter()
