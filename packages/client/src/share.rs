@@ -31,8 +31,8 @@ use crate::{ClientError, Patient, integrity};
 pub const MAX_LABELS: usize = 16;
 /// Longest label, bytes of UTF-8.
 pub const MAX_LABEL: usize = 128;
-/// Longest life of a grant, ms: ten years.
-pub const MAX_GRANT_MS: u64 = 3653 * DAY_MS;
+/// Longest life of a grant, ms: a hundred years.
+pub const MAX_GRANT_MS: u64 = 36_525 * DAY_MS;
 
 /// A lane, or a part of it, to be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -373,7 +373,7 @@ fn check_request(request: &ShareRequest, now: u64) -> Result<(), ClientError> {
         return Err(ClientError::input("--until", "this day is over; give a later one"));
     }
     if request.not_after - request.not_before > MAX_GRANT_MS {
-        return Err(ClientError::input("--until", "a grant lasts ten years at most; give an earlier day"));
+        return Err(ClientError::input("--until", "a grant lasts a hundred years at most; give an earlier day"));
     }
     if request.erase_by != 0 && request.erase_by < request.not_after {
         return Err(ClientError::input("--erase-by", "it is before the end of the grant; give a later day"));
