@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use casewise_api::limits::{MAX_RELEASE_ENTRIES, MAX_RELEASE_ITEMS};
 use casewise_ledger::records::{GrantRecord, IdentityRecord, InstitutionStatus, RelationshipStatus};
 use casewise_ledger::{
-    Address, CaseId, Class, Commitment, Head, LaneHeader, LaneId, Opening, Party, ReleaseItem,
+    Address, CaseId, Class, Commitment, Hash, Head, LaneHeader, LaneId, Opening, Party, ReleaseItem,
 };
 use casewise_protocol::rules;
+
+use crate::store::EntryRow;
 
 /// How many blocks the agent may be behind the node's tip and still decide.
 pub const MAX_LAG: u64 = 1;
@@ -273,6 +275,47 @@ impl Permit {
     pub fn allows(&self, lane: &LaneId, index: u32) -> bool {
         self.items.iter().any(|item| item.lane == *lane && item.first <= index && index <= item.last)
     }
+
+    /// `length` bytes from `offset` of an entry's body, if it covers the entry.
+    pub fn part(&self, entry: &EntryRow, offset: u64, length: usize) -> Result<Part, Refusal> {
+        if self.allows(&entry.header.lane, entry.header.index) {
+            Ok(Part { name: entry.body_sha256, offset, length })
+        } else {
+            Err(Refusal::NotGranted)
+        }
+    }
+}
+
+/// Part of a sealed body that may be read. Only [`Permit::part`] makes one, and the blob store reads
+/// nothing else.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    name: Hash,
+    offset: u64,
+    length: usize,
+}
+
+impl Part {
+    /// SHA-256 of the whole body.
+    pub fn name(&self) -> &Hash {
+        &self.name
+    }
+
+    /// First byte.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// For tests of blob stores only.
+    #[cfg(test)]
+    pub(crate) fn unchecked(name: Hash, offset: u64, length: usize) -> Self {
+        Self { name, offset, length }
+    }
 }
 
 /// A third party's wish to read.
@@ -455,7 +498,7 @@ mod tests {
     use super::*;
     use casewise_ledger::grant::DAY_MS;
     use casewise_ledger::records::GrantStatus;
-    use casewise_ledger::{OpeningItem, V1};
+    use casewise_ledger::{Beacon, EntryHeader, Kind, OpeningItem, V1};
     use proptest::prelude::*;
 
     const CASE: CaseId = CaseId([1; 32]);
@@ -539,6 +582,26 @@ mod tests {
         }
     }
 
+    fn entry(lane: LaneId, index: u32) -> EntryRow {
+        let header = EntryHeader {
+            version: V1,
+            suite: 1,
+            lane,
+            index,
+            kind: Kind::Record,
+            time: 0,
+            beacon: Beacon::default(),
+            prev: None,
+        };
+        EntryRow {
+            header,
+            leaf: [0; 32],
+            commitment: [0; 32],
+            body_length: 12,
+            body_sha256: [index as u8; 32],
+        }
+    }
+
     fn item(lane: LaneId, first: u32, last: u32) -> ReleaseItem {
         ReleaseItem { lane, first, last }
     }
@@ -550,8 +613,7 @@ mod tests {
     /// Decides with the opening's own commitment.
     fn ask(facts: &Facts, opening: &Opening, items: &[ReleaseItem]) -> Result<Permit, Refusal> {
         let grant = opening.commitment();
-        let ask =
-            Ask { signer: &OPERATOR, grant: &grant, opening: Some(opening), practitioner: None, items };
+        let ask = Ask { signer: &OPERATOR, grant: &grant, opening: Some(opening), practitioner: None, items };
         decide(&fresh(50), facts, &ask)
     }
 
@@ -565,6 +627,9 @@ mod tests {
             [(LANE, 2, false), (LANE, 3, true), (LANE, 7, true), (LANE, 8, false), (NEXT, 3, false)]
         {
             assert_eq!(permit.allows(&lane, index), allowed, "{index}");
+            let part = permit.part(&entry(lane, index), 5, 7);
+            let expected = Part::unchecked([index as u8; 32], 5, 7);
+            assert_eq!(part, if allowed { Ok(expected) } else { Err(Refusal::NotGranted) });
         }
     }
 
@@ -717,7 +782,7 @@ mod tests {
                 practitioner,
                 items: &items,
             };
-            decide(&fresh(50), &facts(), &ask).map(|permit| permit.why().clone())
+            decide(&fresh(50), &facts(), &ask).map(|permit| *permit.why())
         };
         assert_eq!(with(&named, Some(&DOCTOR)), Ok(Why::Grant(grant)));
         assert_eq!(with(&named, Some(&OPERATOR)), Err(Refusal::Practitioner));
@@ -753,7 +818,11 @@ mod tests {
             (item(LANE, 0, u32::MAX), Err(Refusal::NotGranted)),
         ];
         for (item, expected) in table {
-            assert_eq!(ask(&facts(), &opening(), std::slice::from_ref(&item)).map(|_| ()), expected, "{item:?}");
+            assert_eq!(
+                ask(&facts(), &opening(), std::slice::from_ref(&item)).map(|_| ()),
+                expected,
+                "{item:?}"
+            );
         }
     }
 

@@ -35,8 +35,10 @@ impl Openings {
         let nonce = Nonce::try_from(sealed.as_slice()).map_err(AgentError::broken)?;
         let plain = Zeroizing::new(encode(opening));
         let payload = Payload { msg: &plain, aad: &commitment.0 };
-        let ciphertext =
-            self.0.encrypt(&nonce, payload).map_err(|_| AgentError::broken("an opening could not be sealed"))?;
+        let ciphertext = self
+            .0
+            .encrypt(&nonce, payload)
+            .map_err(|_| AgentError::broken("an opening could not be sealed"))?;
         sealed.extend_from_slice(&ciphertext);
         Ok(OpeningRow { commitment, case: opening.case, sealed })
     }
@@ -113,7 +115,9 @@ mod tests {
             let mut changed = row.clone();
             changed.sealed[at] ^= 1;
             assert!(openings(1).open(&changed).is_err(), "byte {at}");
-            assert!(openings(1).open(&OpeningRow { sealed: row.sealed[..at].into(), ..row.clone() }).is_err());
+            assert!(
+                openings(1).open(&OpeningRow { sealed: row.sealed[..at].into(), ..row.clone() }).is_err()
+            );
         }
         assert!(openings(1).open(&OpeningRow { commitment: Commitment([9; 32]), ..row }).is_err());
     }

@@ -15,9 +15,9 @@ use casewise_ledger::records::{InstitutionStatus, LaneRecord, ns};
 use casewise_ledger::{Address, LaneId};
 use casewise_seal::KemPublic;
 
+use crate::AgentError;
 use crate::app::App;
 use crate::store::{ReadingWrite, StoreError, Write};
-use crate::AgentError;
 
 /// The way to other agents.
 pub struct Peers {

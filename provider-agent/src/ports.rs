@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use casewise_ledger::Hash;
 use zeroize::Zeroizing;
 
+pub use crate::gatekeeper::Part;
 pub use casewise_chain::Chain;
 
 /// Why a blob could not be stored or read.
@@ -45,8 +46,11 @@ pub trait Blobs: Send + Sync {
     async fn has(&self, name: &Hash) -> Result<bool, BlobError>;
     /// Length of a blob in bytes.
     async fn length(&self, name: &Hash) -> Result<u64, BlobError>;
-    /// Reads `length` bytes from `offset`, of a staged or published blob.
-    async fn read(&self, name: &Hash, offset: u64, length: usize) -> Result<Vec<u8>, BlobError>;
+    /// Reads part of a staged or published blob: bytes that are handed out, hence only what a permit
+    /// covers.
+    async fn read(&self, part: &Part) -> Result<Vec<u8>, BlobError>;
+    /// The SHA-256 of a blob's bytes as they are now, for those who compare.
+    async fn sha256(&self, name: &Hash) -> Result<Hash, BlobError>;
 }
 
 /// A blob being written. Dropping it unfinished leaves nothing that is ever read.

@@ -294,10 +294,8 @@ impl Serving {
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, AgentError> {
-        if !permit.allows(&entry.header.lane, entry.header.index) {
-            return Err(self.refused(Refusal::NotGranted).into());
-        }
-        match self.app.blobs.read(&entry.body_sha256, offset, length).await {
+        let part = permit.part(entry, offset, length).map_err(|refusal| self.refused(refusal))?;
+        match self.app.blobs.read(&part).await {
             Ok(bytes) => Ok(bytes),
             Err(BlobError::Range) => Err(Problem::from(ProblemKind::Range).into()),
             Err(error) => Err(error.into()),
@@ -330,4 +328,3 @@ fn lane_facts(views: &[LaneView]) -> BTreeMap<LaneId, LaneFacts> {
 pub(crate) fn ancestors(before: &BTreeMap<LaneId, Option<LaneId>>, nearest: Option<LaneId>) -> Vec<LaneId> {
     std::iter::successors(nearest, |lane| before.get(lane).copied().flatten()).collect()
 }
-

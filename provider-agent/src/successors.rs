@@ -13,6 +13,7 @@ use casewise_ledger::{CaseId, Commitment, LaneHeader, LaneId, Opening, Party};
 use casewise_protocol::rules;
 use casewise_seal::{KemPublic, LaneKeys, Letter, LetterKind, Payload};
 
+use crate::AgentError;
 use crate::app::App;
 use crate::epoch::Lease;
 use crate::gatekeeper::followed;
@@ -21,7 +22,6 @@ use crate::openings::Openings;
 use crate::peers::{Peers, kept_kem_key};
 use crate::serving::ancestors;
 use crate::store::{Batch, LaneRow, LetterRow, ReadingWrite, WaitingLetterRow, Write};
-use crate::AgentError;
 
 /// How many waiting letters are tried at once.
 pub const WAITING_AT_ONCE: u32 = 64;
@@ -130,11 +130,7 @@ pub async fn make_waiting(app: &App, peers: &Peers) -> Result<usize, AgentError>
     Ok(left)
 }
 
-async fn make_one(
-    app: &App,
-    peers: &Peers,
-    row: &WaitingLetterRow,
-) -> Result<Option<Batch>, AgentError> {
+async fn make_one(app: &App, peers: &Peers, row: &WaitingLetterRow) -> Result<Option<Batch>, AgentError> {
     let WaitingLetterRow { lane, grant, .. } = row;
     let done = Write::Reading(ReadingWrite::LetterDone { lane: *lane, grant: *grant });
     if !is_live(app, grant, None).await? {

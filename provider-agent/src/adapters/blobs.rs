@@ -15,12 +15,15 @@ use std::{
 
 use async_trait::async_trait;
 use casewise_ledger::Hash;
+use sha2::{Digest, Sha256};
 
-use crate::ports::{BlobError, Blobs, StagedBlob};
+use crate::ports::{BlobError, Blobs, Part, StagedBlob};
 
 const STAGED: &str = "staged";
 const BODIES: &str = "bodies";
 const PART: &str = "part";
+/// Bytes hashed at once.
+const PIECE: usize = 256 << 10;
 
 /// A directory of bodies.
 #[derive(Clone, Debug)]
@@ -158,8 +161,8 @@ impl Blobs for FileBlobs {
         blocking(move || Ok(this.open_file(&name)?.metadata()?.len())).await
     }
 
-    async fn read(&self, name: &Hash, offset: u64, length: usize) -> Result<Vec<u8>, BlobError> {
-        let (this, name) = (self.clone(), *name);
+    async fn read(&self, part: &Part) -> Result<Vec<u8>, BlobError> {
+        let (this, name, offset, length) = (self.clone(), *part.name(), part.offset(), part.length());
         blocking(move || {
             let mut file = this.open_file(&name)?;
             let size = file.metadata()?.len();
@@ -170,6 +173,21 @@ impl Blobs for FileBlobs {
             let mut bytes = vec![0; length];
             file.read_exact(&mut bytes)?;
             Ok(bytes)
+        })
+        .await
+    }
+
+    async fn sha256(&self, name: &Hash) -> Result<Hash, BlobError> {
+        let (this, name) = (self.clone(), *name);
+        blocking(move || {
+            let (mut file, mut hasher) = (this.open_file(&name)?, Sha256::new());
+            let mut piece = vec![0; PIECE];
+            loop {
+                match file.read(&mut piece)? {
+                    0 => return Ok(hasher.finalize().into()),
+                    read => hasher.update(&piece[..read]),
+                }
+            }
         })
         .await
     }
@@ -251,12 +269,13 @@ mod tests {
         let blobs = FileBlobs::open(dir.path()).unwrap();
         let name = stage(&blobs, b"sealed body").await;
         assert_eq!(blobs.staged().await.unwrap(), [name]);
-        assert_eq!(blobs.read(&name, 7, 4).await.unwrap(), b"body");
+        assert_eq!(blobs.read(&Part::unchecked(name, 7, 4)).await.unwrap(), b"body");
         blobs.publish(&name).await.unwrap();
         blobs.publish(&name).await.unwrap();
         assert!(blobs.staged().await.unwrap().is_empty());
-        assert_eq!(blobs.read(&name, 0, 11).await.unwrap(), b"sealed body");
+        assert_eq!(blobs.read(&Part::unchecked(name, 0, 11)).await.unwrap(), b"sealed body");
         assert_eq!(blobs.length(&name).await.unwrap(), 11);
+        assert_eq!(blobs.sha256(&name).await.unwrap(), name);
         // discarding touches staged files only
         blobs.discard(&name).await.unwrap();
         assert!(blobs.has(&name).await.unwrap());
@@ -266,12 +285,12 @@ mod tests {
     async fn missing_and_out_of_range() {
         let dir = tempfile::tempdir().unwrap();
         let blobs = FileBlobs::open(dir.path()).unwrap();
-        assert!(matches!(blobs.read(&[1; 32], 0, 1).await, Err(BlobError::Missing(_))));
+        assert!(matches!(blobs.read(&Part::unchecked([1; 32], 0, 1)).await, Err(BlobError::Missing(_))));
         assert!(blobs.publish(&[1; 32]).await.is_err());
         let name = stage(&blobs, b"body").await;
-        assert!(blobs.read(&name, 0, 4).await.is_ok());
-        assert!(matches!(blobs.read(&name, 0, 5).await, Err(BlobError::Range)));
-        assert!(matches!(blobs.read(&name, u64::MAX, 1).await, Err(BlobError::Range)));
+        assert!(blobs.read(&Part::unchecked(name, 0, 4)).await.is_ok());
+        assert!(matches!(blobs.read(&Part::unchecked(name, 0, 5)).await, Err(BlobError::Range)));
+        assert!(matches!(blobs.read(&Part::unchecked(name, u64::MAX, 1)).await, Err(BlobError::Range)));
     }
 
     #[tokio::test]

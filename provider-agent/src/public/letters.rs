@@ -140,7 +140,8 @@ async fn check_grant(call: &Call, case: &CaseId, grant: &Commitment) -> Result<(
         return Err(serving.refused(Refusal::NotHolder).into());
     }
     let of_case = facts.grant.as_ref().filter(|grant| grant.case == *case);
-    let live = |grant: &GrantRecord| grant.status == GrantStatus::Live && !rules::grant_over(grant, facts.time);
+    let live =
+        |grant: &GrantRecord| grant.status == GrantStatus::Live && !rules::grant_over(grant, facts.time);
     if of_case.is_some_and(live) {
         return Ok(());
     }

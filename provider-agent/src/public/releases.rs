@@ -59,7 +59,7 @@ pub async fn ask(call: Arc<Call>) -> Result<Reply, AgentError> {
     let server_sig = app.keys.operator.sign_message(&release.message());
     let server_key = app.keys.operator.public().0;
     let row = ReleaseRow { release: release.clone(), server_key, server_sig, reader: None };
-    serving.write(vec![Write::Reading(ReadingWrite::Release(row))]).await?;
+    serving.write(vec![Write::Reading(ReadingWrite::Release(Box::new(row)))]).await?;
     let answer = ReleaseAnswer {
         release: Packed(release),
         server_key: Hex(server_key),

@@ -37,7 +37,7 @@ pub enum ReadingWrite {
     /// A grant's opening. The same grant is stored once.
     Opening(OpeningRow),
     /// A release, not yet countersigned; refused when its nonce is there.
-    Release(ReleaseRow),
+    Release(Box<ReleaseRow>),
     /// The reader's signature and the access entry; refused unless the release is there and not
     /// yet countersigned.
     Countersigned {

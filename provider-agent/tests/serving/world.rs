@@ -46,7 +46,6 @@ use zeroize::Zeroizing;
 
 pub const DAY: u32 = 20_000;
 pub const START: u64 = DAY as u64 * 86_400_000 + 3_600_000;
-pub const BLOCK_MS: u64 = 500;
 
 /// A clock that moves when the test says so. Waiting lets other tasks run for a while, no longer.
 #[derive(Default)]

@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use super::core::letter_row;
 use super::{Failure, SqliteStore, bytes, column, hash, id, maybe_number, number, object, signed};
 use crate::store::{
-    DeliveryRow, LetterRow, NonceRow, OpeningRow, ReaderHalf, ReadingStore, ReadingWrite, Refusal, ReleaseRow,
-    SharedReadRow, StoreError, WaitingLetterRow,
+    DeliveryRow, LetterRow, NonceRow, OpeningRow, ReaderHalf, ReadingStore, ReadingWrite, Refusal,
+    ReleaseRow, SharedReadRow, StoreError, WaitingLetterRow,
 };
 
 /// Applies one write.
