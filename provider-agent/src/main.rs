@@ -138,6 +138,10 @@ async fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("casewise-agent: a TLS provider is installed already");
+        return ExitCode::FAILURE;
+    }
     match run(Cli::parse().command).await {
         Ok(code) => code,
         Err(error) => {
