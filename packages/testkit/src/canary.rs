@@ -135,7 +135,7 @@ fn spellings(needle: &[u8]) -> Vec<(Form, Vec<u8>)> {
     ];
     if let Ok(text) = std::str::from_utf8(needle) {
         let quoted = serde_json::to_string(text).expect("a string is JSON");
-        let inner = quoted[1..quoted.len() - 1].as_bytes().to_vec();
+        let inner = quoted.as_bytes()[1..quoted.len() - 1].to_vec();
         if inner != needle {
             all.push((Form::Json, inner));
         }
