@@ -559,7 +559,7 @@ mod tests {
         let number = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":1}}]}"#;
         assert_eq!(element(number), "entry[0].resource.resourceType");
         assert_eq!(element(r#"{"entry":[{}],"resourceType":"Bundle"}"#), "entry[0].resource");
-        assert_eq!(element(r#"{"resourceType":"A","resourceType":"B"}"#), "byte 34");
+        assert_eq!(element(r#"{"resourceType":"A","resourceType":"B"}"#), "byte 33");
     }
 
     #[test]

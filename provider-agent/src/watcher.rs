@@ -304,14 +304,15 @@ impl<'a> Fold<'a> {
                 }
             }
             Event::LaneRotated { last, next } => {
-                self.close(&last.lane, Head { size: last.size, root: last.root }, at).await?;
+                let head = Head { size: last.size, root: last.root };
+                self.close(&last.lane, head, Some(next.id()), at).await?;
                 self.opened(next, at).await?;
             }
             Event::LaneClosing { lane, .. } => {
                 let closing = |record: LaneRecord| LaneRecord { status: LaneStatus::Closing, ..record };
                 self.change_lane(&lane, at, closing).await?;
             }
-            Event::LaneClosed { lane, head, .. } => self.close(&lane, head, at).await?,
+            Event::LaneClosed { lane, head, .. } => self.close(&lane, head, None, at).await?,
             Event::Seen { lane, size, .. } => {
                 self.change_lane(&lane, at, |record| LaneRecord { seen: size, ..record }).await?;
             }
@@ -348,11 +349,17 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    async fn close(&mut self, lane: &LaneId, head: Head, at: rules::Block) -> Result<(), AgentError> {
+    async fn close(
+        &mut self,
+        lane: &LaneId,
+        head: Head,
+        successor: Option<LaneId>,
+        at: rules::Block,
+    ) -> Result<(), AgentError> {
         let last = AnchoredHead { lane: *lane, size: head.size, root: head.root };
         let close = |record| LaneRecord { status: LaneStatus::Closed, ..anchored(record, &last, at) };
         if self.change_lane(lane, at, close).await? {
-            self.writes.push(Write::LaneClosed(*lane));
+            self.writes.push(Write::LaneClosed { lane: *lane, successor });
         }
         Ok(())
     }

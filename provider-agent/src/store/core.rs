@@ -159,7 +159,12 @@ pub enum Write {
     /// A lane is open on chain: `Opening` becomes `Live`, any other state stays.
     LaneOpened(LaneId),
     /// A lane is closed on chain; its keys are dropped.
-    LaneClosed(LaneId),
+    LaneClosed {
+        /// The lane.
+        lane: LaneId,
+        /// The lane that goes on from it, as the chain says.
+        successor: Option<LaneId>,
+    },
     /// A lane is never written again; its keys are dropped. A lane already ended keeps its reason.
     EndLane {
         /// The lane.

@@ -636,8 +636,14 @@ pub(super) async fn apply(w: &mut SqliteConnection, write: &Write) -> Result<(),
         Write::LaneOpened(lane) => {
             run!(w, "UPDATE lanes SET state = 1 WHERE lane = ? AND state = 0", &lane.0[..]);
         }
-        Write::LaneClosed(lane) => {
-            run!(w, "UPDATE lanes SET state = 3 WHERE lane = ?", &lane.0[..]);
+        Write::LaneClosed { lane, successor } => {
+            let successor = successor.as_ref().map(|lane| &lane.0[..]);
+            run!(
+                w,
+                "UPDATE lanes SET state = 3, successor = COALESCE(?, successor) WHERE lane = ?",
+                successor,
+                &lane.0[..]
+            );
             run!(w, "DELETE FROM lane_keys WHERE lane = ?", &lane.0[..]);
         }
         Write::EndLane { lane, reason, successor } => end_lane(w, lane, *reason, successor.as_ref()).await?,
