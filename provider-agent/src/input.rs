@@ -27,7 +27,7 @@ pub enum Input {
     /// Small enough for memory.
     Memory(Zeroizing<Vec<u8>>),
     /// In a sealed spool.
-    Spooled(Spool),
+    Spooled(Box<Spool>),
 }
 
 impl Input {
@@ -100,7 +100,7 @@ impl Intake {
             None => Ok(Input::Memory(std::mem::take(&mut self.memory))),
             Some(mut spool) => {
                 spool.append(&self.memory).await?;
-                Ok(Input::Spooled(spool))
+                Ok(Input::Spooled(Box::new(spool)))
             }
         }
     }

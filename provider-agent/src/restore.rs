@@ -149,8 +149,8 @@ pub async fn go_on(app: &App, height: u64) -> Result<(), AgentError> {
 
 /// What a restore gave up and what it misses.
 pub async fn report(app: &App) -> Result<RestoreReport, AgentError> {
-    let mut report = RestoreReport::default();
-    report.restored = app.store.restore_state().await? != RestoreState::None;
+    let restored = app.store.restore_state().await? != RestoreState::None;
+    let mut report = RestoreReport { restored, ..RestoreReport::default() };
     for (row, view) in app.store.restored().await? {
         let Some(view) = view else { continue };
         report.restored = true;

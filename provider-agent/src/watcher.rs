@@ -427,7 +427,7 @@ impl<'a> Fold<'a> {
         let known = self.app.store.restore_state().await? != RestoreState::None;
         let older = if known { None } else { self.older().await? };
         let Self { mut changes, writes, lanes, .. } = self;
-        changes.extend(lanes.into_values().map(Change::Lane));
+        changes.extend(lanes.into_values().map(Box::new).map(Change::Lane));
         let mut batch = vec![Write::Blocks { from, to, changes }];
         batch.extend(writes);
         if older.is_some() {

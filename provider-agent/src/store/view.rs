@@ -120,7 +120,7 @@ pub enum Change {
         institution: Option<u32>,
     },
     /// A lane of ours was opened, anchored, closed or seen.
-    Lane(LaneView),
+    Lane(Box<LaneView>),
 }
 
 /// A place in the order of [`CoreStore::view_page`](super::CoreStore::view_page).

@@ -473,7 +473,7 @@ impl Agent {
             seen: 0,
         };
         self.chain.raw.lock().unwrap().insert(record_key(ns::LANE, &lane.0), encode(&record));
-        Change::Lane(LaneView { lane: *lane, header: row.header, record, changed: 1 })
+        Change::Lane(Box::new(LaneView { lane: *lane, header: row.header, record, changed: 1 }))
     }
 
     /// Writes records into a case; they are anchored by [`Agent::anchor`].

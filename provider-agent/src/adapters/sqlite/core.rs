@@ -70,7 +70,7 @@ fn lane_row(row: &SqliteRow) -> Result<LaneRow, StoreError> {
     let reason: Option<i64> = column(row, "reason")?;
     let reason = reason.map(|code| EndReason::from_code(code).ok_or(StoreError::Damaged { table: "lanes" }));
     let successor: Option<&[u8]> = column(row, "successor")?;
-    let successor = successor.map(|bytes| LaneId::try_from(bytes));
+    let successor = successor.map(LaneId::try_from);
     Ok(LaneRow {
         lane: id(row, "lane")?,
         header: object(row, "header")?,
@@ -209,7 +209,7 @@ const VIEWS: [(&str, ReadView); 8] = [
     (
         "SELECT lane AS id, lane AS view_lane, header AS view_header, record, changed FROM view_lane \
          WHERE lane > ? ORDER BY lane LIMIT ?",
-        |row| lane_view(row).map(Change::Lane),
+        |row| lane_view(row).map(Box::new).map(Change::Lane),
     ),
 ];
 
