@@ -38,6 +38,9 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return failed(&anyhow::anyhow!("a TLS provider is installed already"));
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),

@@ -31,7 +31,8 @@ impl Network {
         let args = ["up", "--dir", &dir, "--base-port", &port, "--chain-id", &self.chain_id];
         let said = command::succeed(&self.script, &args).await?;
         self.manifest = Some(Manifest::load(&self.manifest_file())?);
-        Ok(said.lines().last().unwrap_or_default().to_string())
+        let line = said.lines().find(|line| line.contains("block time")).unwrap_or_default();
+        Ok(line.trim().to_string())
     }
 
     /// Stops its processes; its data stays.

@@ -38,7 +38,8 @@ pub async fn run(world: &mut World) -> Result<()> {
     let mut reads = Vec::new();
     let patient = world.patient()?;
     let commitment = shared.b.to_string();
-    let revoking = patient.says(&["revoke", &commitment]);
+    let words = ["revoke", commitment.as_str()];
+    let revoking = patient.says(&words);
     tokio::pin!(revoking);
     let deadline = Instant::now() + WITHIN;
     let mut revoked = false;
