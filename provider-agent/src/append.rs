@@ -229,9 +229,17 @@ async fn find_lane(app: &App, case: &CaseId, class: Class) -> Result<Found, Agen
                 soon = true
             }
             (LaneState::Live, Some(LaneStatus::Open)) => return Ok(Found::Live(lane.lane)),
-            (LaneState::Opening, _) | (LaneState::Ended, Some(LaneStatus::Open)) => soon = true,
+            (LaneState::Ended, Some(LaneStatus::Open)) => soon = true,
+            (LaneState::Opening, _) => soon |= may_open(app, lane.header.predecessor.as_ref()).await?,
             _ => {}
         }
     }
     Ok(if soon { Found::Soon } else { Found::Closed })
+}
+
+/// Whether a lane with this predecessor can still be opened: a closing lane gets no successor.
+async fn may_open(app: &App, predecessor: Option<&LaneId>) -> Result<bool, AgentError> {
+    let Some(lane) = predecessor else { return Ok(true) };
+    let view = app.store.lane_view(lane).await?;
+    Ok(view.is_none_or(|view| view.record.status == LaneStatus::Open))
 }

@@ -150,7 +150,7 @@ impl Config {
             data_dir: need(settings.data_dir, "data_dir")?,
             epoch_file: need(settings.epoch_file, "epoch_file")?,
             key_file: need(settings.key_file, "key_file")?,
-            passphrase_file: need(settings.passphrase_file, "passphrase_file")?,
+            passphrase_file: need(settings.passphrase_file.or_else(credential), "passphrase_file")?,
             listen_public: need(settings.listen_public, "listen_public")?,
             listen_private: need(settings.listen_private, "listen_private")?,
             public_name: need(settings.public_name, "public_name")?,
@@ -177,6 +177,12 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// The passphrase as a credential of the service manager (systemd's `LoadCredential=passphrase:…`).
+fn credential() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join("passphrase");
+    path.exists().then_some(path)
 }
 
 fn loopback(field: &str, address: SocketAddr) -> Result<(), ConfigError> {

@@ -186,12 +186,16 @@ pub async fn rotate_due(app: &App) -> Result<(), AgentError> {
     Ok(())
 }
 
-/// Whether the case's counter may be acknowledged: no content lane that is open on chain, and no new
-/// one, was made before it went up.
+/// Whether the case's counter may be acknowledged: no content lane that we may write, and none whose
+/// successor is still to be opened, was made before it went up. What a restore gave up is never
+/// written, and its keys are gone.
 pub async fn may_ack(app: &App, case: &CaseId, rev: &RevView) -> Result<bool, AgentError> {
     let lanes = app.store.lanes_of(case).await?;
     Ok(!lanes.iter().any(|lane| {
-        lane.header.class == Class::Content && lane.state != LaneState::Closed && lane.rev < rev.rev
+        lane.header.class == Class::Content
+            && lane.state != LaneState::Closed
+            && lane.reason != Some(EndReason::Restored)
+            && lane.rev < rev.rev
     }))
 }
 

@@ -42,6 +42,8 @@ pub const MAX_ACKS: u32 = 64;
 pub const REBROADCAST_BLOCKS: u64 = 3;
 /// Blocks for which what the chain refused is left alone.
 pub const BENCH_BLOCKS: u64 = 20;
+/// How often the rest after a failed transaction doubles: 2^6 blocks at most.
+const MAX_REST_DOUBLINGS: u32 = 6;
 /// Gas limit in percent of the simulated use.
 const GAS_PERCENT: u32 = 130;
 /// The same after a transaction ran out of gas.
@@ -76,6 +78,10 @@ pub struct Submitter {
     /// Allowances and contract messages take turns.
     allowances_next: bool,
     more_gas: bool,
+    /// Transactions that failed in their block, one after the other.
+    failures: u32,
+    /// Nothing is posted before this height.
+    rest_until: u64,
     /// The newest transaction whose effect was looked at.
     looked_at: Option<Hash>,
 }
@@ -119,6 +125,9 @@ impl Submitter {
             return self.send_again(app, &tx, height).await;
         }
         self.look_at_last(app, height).await?;
+        if height < self.rest_until {
+            return Ok(());
+        }
         self.benched.retain(|_, until| *until > height);
         self.benched_lanes.retain(|_, until| *until > height);
         let units = self.plan(app).await?;
@@ -148,6 +157,9 @@ impl Submitter {
         self.looked_at = Some(tx.hash);
         let error = tx.error.as_deref().unwrap_or_default();
         self.more_gas = tx.state == TxState::Failed && error.contains("out of gas");
+        self.failures = if tx.state == TxState::Failed { self.failures + 1 } else { 0 };
+        // each costs its fee: what fails again and again is tried less and less often
+        self.rest_until = height + (1 << self.failures.min(MAX_REST_DOUBLINGS)) - 1;
         if tx.state != TxState::Included {
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub trait CoreStore: Send + Sync {
     /// Our lanes in a case, ascending by id.
     async fn lanes_of(&self, case: &CaseId) -> Result<Vec<LaneRow>, StoreError>;
     /// Lanes that hold more than is anchored and are open or closing on chain, ascending by id. Not
-    /// those whose successor waits to be opened: their last head goes with it.
+    /// open ones whose successor waits to be opened: their last head goes with it.
     async fn dirty(&self, limit: u32) -> Result<Vec<(LaneRow, LaneView)>, StoreError>;
     /// Ended lanes that are open on chain and whose successor waits to be opened, ascending by id.
     async fn rotating(&self, limit: u32) -> Result<Vec<(LaneRow, LaneView)>, StoreError>;

@@ -320,7 +320,7 @@ impl CoreStore for SqliteStore {
             " FROM lanes l JOIN view_lane v ON v.lane = l.lane \
              LEFT JOIN lanes s ON s.lane = l.successor \
              WHERE l.state IN (1, 2) AND l.size > v.size AND v.status IN (0, 1) \
-             AND (s.state IS NULL OR s.state <> 0) ORDER BY l.lane LIMIT ?"
+             AND (v.status <> 0 OR s.state IS NULL OR s.state <> 0) ORDER BY l.lane LIMIT ?"
         ));
         self.all(query.bind(limit), lane_with_view).await
     }
