@@ -62,10 +62,8 @@ impl Caller {
             request = request.header("content-type", "application/json");
         }
         let answer = request.body(body).send().await.context("the agent did not answer")?;
-        let decided_at = answer
-            .headers()
-            .get(header::DECISION_HEIGHT)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let decided_at =
+            answer.headers().get(header::DECISION_HEIGHT).and_then(|value| value.to_str().ok()?.parse().ok());
         Ok(Answer { status: answer.status().as_u16(), decided_at, body: answer.bytes().await?.to_vec() })
     }
 
@@ -87,8 +85,7 @@ impl Caller {
             reader_key: casewise_api::Hex(self.key.public().0),
             reader_sig: casewise_api::Hex(self.key.sign_message(&release.message())),
         };
-        let answer =
-            self.send("POST", &route::release(&release.nonce), serde_json::to_vec(&signed)?).await?;
+        let answer = self.send("POST", &route::release(&release.nonce), serde_json::to_vec(&signed)?).await?;
         if answer.status != 200 && answer.status != 201 {
             return Ok(answer);
         }

@@ -64,4 +64,16 @@ impl Network {
     pub async fn height(&self) -> Result<u64> {
         Ok(self.client()?.tip().await?.height)
     }
+
+    /// Transactions in all blocks, and the gas they used.
+    pub async fn totals(&self) -> Result<(u64, u64)> {
+        let client = self.client()?;
+        let (mut transactions, mut gas) = (0, 0);
+        for height in client.earliest_height().await?..=client.tip().await?.height {
+            let Some(block) = client.block(height).await? else { break };
+            transactions += block.txs.len() as u64;
+            gas += block.txs.iter().map(|tx| tx.gas_used).sum::<u64>();
+        }
+        Ok((transactions, gas))
+    }
 }

@@ -39,6 +39,8 @@ pub struct Shared {
     pub lane: LaneId,
     /// The entry.
     pub index: u32,
+    /// The lane that goes on from A's lane after the revocation.
+    pub successor: Option<LaneId>,
 }
 
 /// One run of the demo.

@@ -10,7 +10,6 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    http,
     network::Network,
     people::{Hospital, Patient},
     steps::ingest,
@@ -24,9 +23,11 @@ const FLIPS: usize = 200;
 pub async fn run(world: &mut World) -> Result<()> {
     let shared = world.shared.clone().context("step 4 left no lane")?;
     let patient = world.patient()?;
-    let (lane, index) = (shared.lane.to_string(), shared.index.to_string());
-    let good = export(patient, &lane, &index, world.dir.join("evidence.json")).await?;
-    let earlier = export(patient, &lane, "0", world.dir.join("evidence-0.json")).await?;
+    let lane = shared.successor.context("step 5 left no lane")?.to_string();
+    let good = export(patient, &lane, "1", world.dir.join("evidence.json")).await?;
+    let older = export(patient, &lane, "0", world.dir.join("evidence-older.json")).await?;
+    let (old, last) = (shared.lane.to_string(), shared.index.to_string());
+    let other = export(patient, &old, &last, world.dir.join("evidence-other-lane.json")).await?;
     let trust = trust_anchor(patient, world.dir.join("trust.json")).await?;
     let foreign = foreign_file(world).await?;
 
@@ -39,7 +40,7 @@ pub async fn run(world: &mut World) -> Result<()> {
     ensure!(verdict.is_ok(), "the evidence was refused: {}", verdict.err().unwrap_or_default());
     println!("   evidence verify accepts the file ({} bytes)", std::fs::metadata(&good)?.len());
     flipped(world, &good, &trust).await?;
-    false_links(world, &good, &earlier, &foreign, &trust).await?;
+    false_links(world, [&good, &older, &other], &foreign, &trust).await?;
 
     world.network.up().await?;
     for hospital in &mut world.hospitals {
@@ -73,7 +74,7 @@ async fn verify(world: &World, file: &Path, trust: &Path) -> Result<Result<(), S
     }
     ensure!(said.code == 7, "evidence verify ended with {}: {}{}", said.code, said.out, said.err);
     let refusal: Value = serde_json::from_str(&said.out).context("a refusal that is not JSON")?;
-    Ok(Err(refusal["refusal"]["code"].as_str().context("a refusal without reason")?.to_string()))
+    Ok(Err(refusal["refusal"]["reason"].as_str().context("a refusal without reason")?.to_string()))
 }
 
 /// One byte changed, at many places. Done in this process, by the library the command line uses.
@@ -103,25 +104,20 @@ async fn flipped(world: &World, good: &Path, trust: &Path) -> Result<()> {
 }
 
 /// Well-formed files with one link false.
-async fn false_links(world: &World, good: &Path, earlier: &Path, foreign: &Path, trust: &Path) -> Result<()> {
+async fn false_links(world: &World, files: [&Path; 3], foreign: &Path, trust: &Path) -> Result<()> {
     let read = |file: &Path| -> Result<Value> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
-    let (good, earlier) = (read(good)?, read(earlier)?);
-    let mut other_lane = good.clone();
-    other_lane["state"] = good["author"].clone();
-    let mut older = good.clone();
-    older["inclusion"][0]["size"] = good["entries"][0]["index"].clone();
-    let mut other_entry = good.clone();
-    other_entry["entries"] = earlier["entries"].clone();
+    let [good, older, other] = [read(files[0])?, read(files[1])?, read(files[2])?];
     let mut half = good.clone();
     half["header"] = Value::String(without_signatures(good["header"].as_str().context("no header")?)?);
+    let mut other_entry = good.clone();
+    other_entry["entries"] = older["entries"].clone();
     let cases = [
-        ("a valid proof of another record", Some(other_lane)),
-        ("a proof in an older head", Some(older)),
+        ("a valid proof of another lane", Some(proven_by(&good, &other))),
+        ("a valid proof of an older head", Some(proven_by(&good, &older))),
         ("another entry of the lane", Some(other_entry)),
         ("a header that too few validators signed", Some(half)),
         ("a whole file of another network with the same chain id", None),
     ];
-    let mut reasons = Vec::new();
     for (what, file) in cases {
         let path = match file {
             Some(value) => {
@@ -131,12 +127,20 @@ async fn false_links(world: &World, good: &Path, earlier: &Path, foreign: &Path,
             }
             None => foreign.to_path_buf(),
         };
-        let reason = verify(world, &path, trust).await?.err().with_context(|| format!("{what} was accepted"))?;
+        let reason =
+            verify(world, &path, trust).await?.err().with_context(|| format!("{what} was accepted"))?;
         println!("   {what}: refused, {reason}");
-        reasons.push(reason);
     }
-    let _ = reasons;
     Ok(())
+}
+
+/// The entry of one file with the chain's statements of another, each of which is true.
+fn proven_by(entry: &Value, chain: &Value) -> Value {
+    let mut file = entry.clone();
+    for part in ["state", "author", "header", "validators", "links"] {
+        file[part] = chain[part].clone();
+    }
+    file
 }
 
 /// The same signed header with its signatures marked absent.
@@ -147,12 +151,12 @@ fn without_signatures(header: &str) -> Result<String> {
 /// A file that is right in itself, of a second network with the same chain id.
 async fn foreign_file(world: &World) -> Result<PathBuf> {
     let dir = world.dir.join("other");
-    let mut network =
-        Network::new(&world.repository, dir.join("network"), world.base_port + 50, CHAIN_ID);
+    let mut network = Network::new(&world.repository, dir.join("network"), world.base_port + 50, CHAIN_ID);
     network.up().await?;
     let ports = (world.base_port + 150, world.base_port + 151);
     let programs = (world.casewise.as_path(), world.agent.as_path());
-    let mut hospital = Hospital::found("Hospital A elsewhere", dir.join("a"), ports, programs, &network).await?;
+    let mut hospital =
+        Hospital::found("Hospital A elsewhere", dir.join("a"), ports, programs, &network).await?;
     let made = record_elsewhere(world, &network, &hospital, &dir).await;
     hospital.stop().await;
     network.down().await?;
@@ -160,24 +164,19 @@ async fn foreign_file(world: &World) -> Result<PathBuf> {
     made
 }
 
-async fn record_elsewhere(world: &World, network: &Network, hospital: &Hospital, dir: &Path) -> Result<PathBuf> {
+async fn record_elsewhere(
+    world: &World,
+    network: &Network,
+    hospital: &Hospital,
+    dir: &Path,
+) -> Result<PathBuf> {
     let patient = Patient::born(dir.join("patient"), &world.casewise, network).await?;
     let (patient, _) = ingest::onboard(patient, hospital).await?;
     let case = patient.case()?;
-    let answer = reqwest::Client::new()
-        .post(hospital.private_url(&format!("/v1/entries?case={case}")))
-        .bearer_auth(&hospital.token)
-        .header("idempotency-key", format!("elsewhere-{}", http::now_ms()))
-        .header("content-type", "text/plain")
-        .body("a record elsewhere")
-        .send()
-        .await?;
-    ensure!(answer.status().is_success(), "the other hospital answered {}", answer.status());
-    let accepted: Value = answer.json().await?;
+    let (lane, _) = ingest::post(hospital, &case, "a record elsewhere").await?;
     ingest::anchored(hospital, std::time::Duration::from_secs(60)).await?;
     patient.says(&["case", "accept"]).await?;
-    let lane = accepted["lane"].as_str().context("no lane")?;
-    let file = export(&patient, lane, "0", dir.join("evidence.json")).await?;
+    let file = export(&patient, &lane.to_string(), "0", dir.join("evidence.json")).await?;
     let trust = trust_anchor(&patient, dir.join("trust.json")).await?;
     let said = patient
         .tries(&["evidence", "verify", &file.to_string_lossy(), "--trust", &trust.to_string_lossy()])

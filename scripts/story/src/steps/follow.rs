@@ -31,7 +31,11 @@ pub async fn run(world: &mut World) -> Result<()> {
 /// SHA-256 of the contents that `record list --open` opened.
 fn digests(list: &Value) -> Result<Vec<String>> {
     let digest = |record: &Value| record["content"]["sha256"].as_str().map(str::to_string);
-    list.as_array().context("record list printed no list")?.iter().map(|r| digest(r).context("not opened")).collect()
+    list.as_array()
+        .context("record list printed no list")?
+        .iter()
+        .map(|r| digest(r).context("not opened"))
+        .collect()
 }
 
 async fn expect_status(patient: &Patient, word: &str) -> Result<()> {
@@ -45,15 +49,4 @@ async fn expect_status(patient: &Patient, word: &str) -> Result<()> {
     ensure!(found == [word], "the case is {found:?}, not {word}");
     println!("   status: {}", word.replace('_', " "));
     Ok(())
-}
-
-/// Entries in the newest heads of the case chain.
-pub fn anchored(chain: &Value) -> u64 {
-    let mut sizes = std::collections::BTreeMap::new();
-    for block in chain.as_array().into_iter().flatten() {
-        for head in block["heads"].as_array().into_iter().flatten() {
-            sizes.insert(head["lane"].to_string(), head["size"].as_u64().unwrap_or(0));
-        }
-    }
-    sizes.values().sum()
 }

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use casewise_api::body::EntryAccepted;
+use casewise_ledger::LaneId;
 use casewise_testkit::fhir;
 use serde_json::{Value, json};
 
@@ -58,9 +60,8 @@ pub async fn run(world: &mut World, given: &[PathBuf]) -> Result<()> {
 pub async fn onboard(mut patient: Patient, hospital: &Hospital) -> Result<(Patient, usize)> {
     let offer_file = patient.home.join("offer");
     let number = hospital.number.to_string();
-    let made = patient
-        .says(&["case", "offer", "--to", &number, "--out", &offer_file.to_string_lossy()])
-        .await?;
+    let made =
+        patient.says(&["case", "offer", "--to", &number, "--out", &offer_file.to_string_lossy()]).await?;
     let case = made["case"].as_str().context("case offer printed no case")?;
     patient.case = Some(case.parse()?);
     let offer = STANDARD.encode(std::fs::read(&offer_file)?);
@@ -120,7 +121,22 @@ async fn take_in(world: &World, a: &Hospital, folder: &Path) -> Result<usize> {
         "--json".as_ref(),
     ];
     let said = command::json(&world.agent, &args).await?;
-    said["accepted"].as_u64().map(|n| n as usize).context("ingest printed no count")
+    said["added"].as_u64().map(|n| n as usize).context("ingest printed no count")
+}
+
+/// Posts one record of plain text and returns where it was written.
+pub async fn post(hospital: &Hospital, case: &str, content: &str) -> Result<(LaneId, u32)> {
+    let answer = reqwest::Client::new()
+        .post(hospital.private_url(&format!("/v1/entries?case={case}")))
+        .bearer_auth(&hospital.token)
+        .header("idempotency-key", format!("{:032x}", rand::random::<u128>()))
+        .header("content-type", "text/plain")
+        .body(content.to_string())
+        .send()
+        .await?;
+    ensure!(answer.status().is_success(), "{} answered {} to a record", hospital.name, answer.status());
+    let accepted: EntryAccepted = answer.json().await?;
+    Ok((accepted.lane, accepted.index))
 }
 
 /// Waits until A has nothing left to post.

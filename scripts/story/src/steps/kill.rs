@@ -64,10 +64,26 @@ pub async fn run(world: &mut World, kills: u32) -> Result<()> {
     let acknowledged = std::mem::take(&mut *shared.acknowledged.lock().expect("no sender panicked"));
     let contradictions = shared.contradictions.lock().expect("no sender panicked").join("; ");
     ensure!(contradictions.is_empty(), "two acknowledgements contradict each other: {contradictions}");
-    println!("   {kills} kills with at least {IN_FLIGHT} requests in flight; {} records acknowledged", acknowledged.len());
+    println!(
+        "   {kills} kills with at least {IN_FLIGHT} requests in flight; {} records acknowledged",
+        acknowledged.len()
+    );
     ingest::anchored(&world.hospitals[0], ANCHORED_WITHIN).await?;
     compare(world, &acknowledged).await?;
     world.facts.records += acknowledged.len() as u64;
+    count(world).await
+}
+
+/// What the chain holds now, for the last table.
+async fn count(world: &mut World) -> Result<()> {
+    let chain = world.patient()?.says(&["case", "chain"]).await?;
+    let mut sizes = BTreeMap::new();
+    for head in chain.as_array().into_iter().flatten().filter_map(|block| block["heads"].as_array()).flatten()
+    {
+        sizes.insert(head["lane"].to_string(), head["size"].as_u64().unwrap_or(0));
+    }
+    world.facts.anchored = sizes.values().sum();
+    (world.facts.transactions, world.facts.gas) = world.network.totals().await?;
     Ok(())
 }
 
@@ -134,7 +150,10 @@ async fn compare(world: &World, acknowledged: &Acknowledged) -> Result<()> {
         *contents.entry(digest).or_default() += 1;
     }
     for (place, digest) in acknowledged {
-        ensure!(found.get(place) == Some(digest), "{place:?} was acknowledged and the patient cannot open it");
+        ensure!(
+            found.get(place) == Some(digest),
+            "{place:?} was acknowledged and the patient cannot open it"
+        );
         ensure!(contents[digest] == 1, "the record at {place:?} is anchored {} times", contents[digest]);
     }
     println!("   the patient opens every one of them; none is missing, none is there twice");

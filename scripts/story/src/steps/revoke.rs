@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use casewise_chain::ChainExt;
-use casewise_ledger::{Commitment, LaneId, records::{self, ns, GrantRecord, GrantStatus}};
+use casewise_ledger::{
+    Commitment, LaneId,
+    records::{self, GrantRecord, GrantStatus, ns},
+    sha256,
+};
 use tokio::time::Instant;
 
 use crate::{
     http::{self, Caller},
+    steps::{ingest, share},
     world::World,
 };
 
@@ -26,6 +31,13 @@ struct Read {
 
 /// Runs the step.
 pub async fn run(world: &mut World) -> Result<()> {
+    refused(world).await?;
+    rotated(world).await?;
+    goes_on(world).await
+}
+
+/// B reads until the revocation and never after it; C goes on reading.
+async fn refused(world: &World) -> Result<()> {
     let shared = world.shared.clone().context("step 4 left no grants")?;
     let net = world.network.manifest()?.net();
     let a = world.hospitals[0].public;
@@ -76,7 +88,7 @@ pub async fn run(world: &mut World) -> Result<()> {
     let other = read(world, &c, shared.c, shared.lane, shared.index).await?;
     let other = other.map_err(|refusal| anyhow::anyhow!("C was refused: {refusal}"))?;
     println!("   at height {now} B is refused and C still gets 200 (decided at {})", other.decided);
-    rotated(world).await
+    Ok(())
 }
 
 /// One read of B or C: the facts of a 200, or the refusal.
@@ -118,7 +130,8 @@ async fn rotated(world: &World) -> Result<()> {
     let deadline = Instant::now() + WITHIN;
     loop {
         let status = patient.says(&["share", "status"]).await?;
-        let overdue = status["acks"].as_array().into_iter().flatten().any(|ack| ack["acked"] != status["rev"]);
+        let overdue =
+            status["acks"].as_array().into_iter().flatten().any(|ack| ack["acked"] != status["rev"]);
         if !overdue && status["acks"].as_array().is_some_and(|acks| !acks.is_empty()) {
             println!("   A has acknowledged revision {} on chain", status["rev"]);
             break;
@@ -132,11 +145,29 @@ async fn rotated(world: &World) -> Result<()> {
     let client = world.network.client()?;
     let summary = world.network.manifest()?.contracts.summary;
     let shared = world.shared.as_ref().context("step 4 left no grants")?;
-    let old: records::LaneRecord = client
-        .record(&summary, ns::LANE, &shared.lane.0, None)
-        .await?
-        .context("the lane is not on chain")?;
+    let old: records::LaneRecord =
+        client.record(&summary, ns::LANE, &shared.lane.0, None).await?.context("the lane is not on chain")?;
     ensure!(old.case == id && old.status == records::LaneStatus::Closed, "A goes on writing the old lane");
+    Ok(())
+}
+
+/// What A writes now is in a lane under a fresh root, and C, whose grant follows, has its keys.
+async fn goes_on(world: &mut World) -> Result<()> {
+    let (a, c) = (&world.hospitals[0], &world.hospitals[2]);
+    let case = world.patient()?.case()?;
+    let old = world.shared.as_ref().context("step 4 left no grants")?.lane;
+    let contents = ["the first record after the revocation", "the second record after the revocation"];
+    let mut successor = old;
+    for content in contents {
+        (successor, _) = ingest::post(a, &case, content).await?;
+        ensure!(successor != old, "A goes on writing the old lane");
+        ingest::anchored(a, WITHIN).await?;
+    }
     println!("   A goes on in a lane under a fresh root");
+    let digest = hex::encode(sha256(&[contents[0].as_bytes()]));
+    share::doctor_reads(c, &format!("/v1/shared/{case}/entries/{successor}/0"), &digest).await?;
+    println!("   a doctor at C reads there: A has given C the new keys");
+    world.patient()?.says(&["case", "accept"]).await?;
+    world.shared.as_mut().context("step 4 left no grants")?.successor = Some(successor);
     Ok(())
 }

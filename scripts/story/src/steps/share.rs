@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use casewise_ledger::{Commitment, LaneId};
+use casewise_ledger::{Commitment, LaneId, sha256};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -27,18 +27,21 @@ const WITHIN: Duration = Duration::from_secs(30);
 pub async fn run(world: &mut World) -> Result<()> {
     let patient = world.patient()?;
     let case = patient.case()?;
-    let lane = content_lane(&patient.says(&["record", "list"]).await?)?;
+    let list = patient.says(&["record", "list", "--open"]).await?;
+    let lane = content_lane(&list)?;
     let last = world.records.len() - 1;
-    let (to_b, to_c) = ((0, last), (last / 2, last));
-    let b = share(world, &lane, &world.hospitals[1], to_b).await?;
-    let c = share(world, &lane, &world.hospitals[2], to_c).await?;
-    println!("   shared entries {}–{} with B and {}–{} with C", to_b.0, to_b.1, to_c.0, to_c.1);
-    let seen = doctor_reads(world, &world.hospitals[1], &case, &lane.to_string(), last).await?;
-    println!("   a doctor at B reads entry {last}: {seen} bytes, the same as at A");
-    doctor_reads(world, &world.hospitals[2], &case, &lane.to_string(), last).await?;
-    outside_the_range(world, &case, &lane.to_string()).await?;
+    let first = last.div_ceil(2).max(1);
+    let b = share(world, &world.hospitals[1], &format!("{lane}:{first}-{last}")).await?;
+    let c = share(world, &world.hospitals[2], &lane.to_string()).await?;
+    println!("   shared entries {first} to {last} with B, the whole lane and what follows it with C");
+    let expected = digest_of(&list, last)?;
+    let entry = format!("/v1/shared/{case}/entries/{lane}/{last}");
+    let seen = doctor_reads(&world.hospitals[1], &entry, &expected).await?;
+    println!("   a doctor at B reads entry {last}: {seen} bytes, the same as the patient's");
+    doctor_reads(&world.hospitals[2], &entry, &expected).await?;
+    outside_the_range(&world.hospitals[1], &case, &lane).await?;
     logged(world).await?;
-    world.shared = Some(Shared { b, c, lane, index: last as u32 });
+    world.shared = Some(Shared { b, c, lane, index: last as u32, successor: None });
     Ok(())
 }
 
@@ -47,32 +50,36 @@ fn content_lane(list: &Value) -> Result<LaneId> {
     Ok(first["lane"].as_str().context("a record without lane")?.parse()?)
 }
 
-async fn share(world: &World, lane: &LaneId, reader: &Hospital, range: (usize, usize)) -> Result<Commitment> {
-    let (to, entry) = (reader.number.to_string(), format!("{lane}:{}-{}", range.0, range.1));
+async fn share(world: &World, reader: &Hospital, entries: &str) -> Result<Commitment> {
+    let to = reader.number.to_string();
     let shared = world
         .patient()?
-        .says(&["share", "--to", &to, "--entry", &entry, "--until", UNTIL, "--purpose", PURPOSE])
+        .says(&["share", "--to", &to, "--entry", entries, "--until", UNTIL, "--purpose", PURPOSE])
         .await?;
     let grant = shared["grants"].as_array().and_then(|g| g.first()).context("share printed no grant")?;
     Ok(grant["grant"].as_str().context("a grant without id")?.parse()?)
 }
 
-/// A doctor reads through the hospital's own agent. The bytes must be A's.
-async fn doctor_reads(world: &World, at: &Hospital, case: &str, lane: &str, index: usize) -> Result<usize> {
-    let target = format!("/v1/shared/{case}/entries/{lane}/{index}");
+/// SHA-256 of an entry's content, as the patient opened it.
+fn digest_of(list: &Value, index: usize) -> Result<String> {
+    let entries = list.as_array().context("record list printed no list")?;
+    let entry = entries.iter().find(|e| e["index"] == index).context("there is no such entry")?;
+    Ok(entry["content"]["sha256"].as_str().context("the entry is not open")?.to_string())
+}
+
+/// A doctor reads through the hospital's own agent. The content must be the patient's.
+pub async fn doctor_reads(at: &Hospital, target: &str, expected: &str) -> Result<usize> {
     let deadline = Instant::now() + WITHIN;
     loop {
-        let answer = reqwest::Client::new()
-            .get(at.private_url(&target))
-            .bearer_auth(&at.token)
-            .header("casewise-practitioner", DOCTOR)
-            .header("casewise-purpose", PURPOSE)
-            .send()
-            .await?;
+        let answer = doctor_asks(at, target).await?;
         let status = answer.status();
         let body = answer.bytes().await?;
         if status.is_success() {
-            ensure!(world.records[index] == body, "{} sees another record than A took in", at.name);
+            ensure!(
+                hex::encode(sha256(&[&body])) == expected,
+                "{} sees another record than the patient",
+                at.name
+            );
             return Ok(body.len());
         }
         // The letter may still be on its way, the projection a block behind.
@@ -83,19 +90,21 @@ async fn doctor_reads(world: &World, at: &Hospital, case: &str, lane: &str, inde
     }
 }
 
-/// C was not given entry 0.
-async fn outside_the_range(world: &World, case: &str, lane: &str) -> Result<()> {
-    let c = &world.hospitals[2];
-    let answer = reqwest::Client::new()
-        .get(c.private_url(&format!("/v1/shared/{case}/entries/{lane}/0")))
-        .bearer_auth(&c.token)
-        .header("casewise-practitioner", DOCTOR)
-        .header("casewise-purpose", PURPOSE)
-        .send()
-        .await?;
-    ensure!(answer.status() == 404, "C was answered {} for an entry it was not given", answer.status());
-    println!("   C is refused what it was not given");
+/// B was not given entry 0.
+async fn outside_the_range(b: &Hospital, case: &str, lane: &LaneId) -> Result<()> {
+    let answer = doctor_asks(b, &format!("/v1/shared/{case}/entries/{lane}/0")).await?;
+    ensure!(answer.status() == 404, "B was answered {} for an entry it was not given", answer.status());
+    println!("   B is refused what it was not given");
     Ok(())
+}
+
+async fn doctor_asks(at: &Hospital, target: &str) -> Result<reqwest::Response> {
+    let request = reqwest::Client::new()
+        .get(at.private_url(target))
+        .bearer_auth(&at.token)
+        .header("casewise-practitioner", DOCTOR)
+        .header("casewise-purpose", PURPOSE);
+    Ok(request.send().await?)
 }
 
 /// The patient's log names both readers, once the access entries are anchored.
