@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use casewise_client::Patient;
 use casewise_client::book::CaseState;
 use casewise_client::records::TimelineItem;
+use casewise_client::{ClientError, Patient};
 use casewise_ledger::{Class, Data, Kind, LaneId, sha256};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -63,12 +63,12 @@ pub async fn run(context: &Context, command: &RecordCommand) -> Result<(), Failu
 struct Content {
     media_type: String,
     length: usize,
-    sha256: [u8; 32],
+    sha256: Option<[u8; 32]>,
     what: String,
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
-    let (items, contents, followed) = context
+    let (items, contents, failed, followed) = context
         .with_patient(async |patient| {
             let case = patient.choose(args.case.case.as_deref()).await?;
             let followed = patient.follow(case.n).await?;
@@ -79,8 +79,11 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
             let class = (!args.access).then_some(Class::Content);
             let mut items = patient.timeline(&case, class.filter(|_| lane.is_none())).await?;
             items.retain(|item| lane.is_none_or(|lane| lane == item.lane));
-            let contents = if args.open { open_all(&patient, &case, &items).await? } else { Vec::new() };
-            Ok((items, contents, followed))
+            let (contents, failed) = match args.open {
+                true => open_all(&patient, &case, &items).await?,
+                false => (Vec::new(), None),
+            };
+            Ok((items, contents, failed, followed))
         })
         .await?;
     let content = |item: &TimelineItem| {
@@ -102,37 +105,47 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
         }
         format!("{rows}\n{} entries, each verified against its anchored head", items.len())
     })?;
-    trouble(&followed)
+    failed.map_or_else(|| trouble(&followed), |error| Err(error.into()))
 }
 
-/// Opens the entries listed, lane by lane.
+fn not_opened(error: &ClientError) -> Content {
+    let what = format!("NOT OPENED: {error}");
+    Content { media_type: String::new(), length: 0, sha256: None, what }
+}
+
+/// Opens the entries listed, lane by lane. What cannot be opened is listed with the reason; the first
+/// such reason is returned besides.
 async fn open_all(
     patient: &Patient<'_>,
     case: &CaseState,
     items: &[TimelineItem],
-) -> Result<Vec<(LaneId, u32, Content)>, Failure> {
+) -> Result<(Vec<(LaneId, u32, Content)>, Option<ClientError>), Failure> {
     let mut lanes: Vec<LaneId> = items.iter().map(|item| item.lane).collect();
     lanes.sort_unstable();
     lanes.dedup();
-    let mut out = Vec::with_capacity(items.len());
+    let (mut out, mut failed) = (Vec::with_capacity(items.len()), None);
     for lane in lanes {
-        patient
-            .open_lane(case, &lane, &mut |entry, data| {
-                out.push((lane, entry.header.index, summarise(&data)));
-                Ok(())
-            })
-            .await?;
+        let indices: Vec<u32> =
+            items.iter().filter(|item| item.lane == lane).map(|item| item.index).collect();
+        let take = &mut |index, entry: Result<_, _>| match entry {
+            Ok((_, data)) => out.push((lane, index, summarise(&data))),
+            Err(error) => {
+                out.push((lane, index, not_opened(&error)));
+                failed.get_or_insert(error);
+            }
+        };
+        patient.open_entries(case, &lane, &indices, take).await?;
     }
-    Ok(out)
+    Ok((out, failed))
 }
 
 fn summarise(data: &Data) -> Content {
-    let plain = |what: String| Content { media_type: String::new(), length: 0, sha256: sha256(&[]), what };
+    let plain = |what: String| Content { media_type: String::new(), length: 0, sha256: None, what };
     match data {
         Data::Content { media_type, content } => Content {
             media_type: media_type.clone(),
             length: content.len(),
-            sha256: sha256(&[content]),
+            sha256: Some(sha256(&[content])),
             what: describe(media_type, content),
         },
         Data::Access(receipt) => plain(format!("read by {}", receipt.release.reader)),
@@ -184,7 +197,7 @@ fn item_value(item: &TimelineItem, content: Option<&Content>) -> Value {
         value["content"] = json!({
             "media_type": content.media_type,
             "length": content.length,
-            "sha256": hex::encode(content.sha256),
+            "sha256": content.sha256.map(hex::encode),
             "what": content.what,
         });
     }
@@ -214,7 +227,7 @@ async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
             if let Some(view) = followed.lanes.iter().find(|view| view.lane == lane && view.verified <= index)
             {
                 let what = format!("entry {index} of lane {} ({} are verified)", short(lane), view.verified);
-                return Err(casewise_client::ClientError::not_found(what).into());
+                return Err(ClientError::not_found(what).into());
             }
             let (entry, data) = patient.open(&case, &lane, index).await?;
             Ok((lane, entry, data))
@@ -237,7 +250,7 @@ async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
         "time": entry.header.time,
         "media_type": summary.media_type,
         "length": summary.length,
-        "sha256": hex::encode(summary.sha256),
+        "sha256": summary.sha256.map(hex::encode),
         "what": summary.what,
     });
     if context.output.json {

@@ -128,7 +128,7 @@ async fn share(context: &Context, args: &NewShare) -> Result<(), Failure> {
 }
 
 async fn request(patient: &Patient<'_>, case: &CaseState, args: &NewShare) -> Result<ShareRequest, Failure> {
-    let now = patient.world.clock.now_ms();
+    let now = patient.now().await?;
     let (Some(reader), Some(until)) = (args.to, args.until.as_deref()) else {
         return Err(Failure::usage("--to and --until are needed", "Say who may read, and until when."));
     };

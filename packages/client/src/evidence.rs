@@ -14,6 +14,7 @@ use casewise_ledger::records::LaneRecord;
 use casewise_ledger::{Beacon, Hash, LaneId, decode, encode};
 use zeroize::Zeroizing;
 
+use crate::agent::Agent;
 use crate::book::{CaseState, KeptHead, KeptProof, KeptRecord};
 use crate::ports::Directory as _;
 use crate::records::LaneTree;
@@ -86,8 +87,13 @@ impl Patient<'_> {
         let record: LaneRecord =
             decode(&proof.lane.value).map_err(|error| ClientError::integrity("the lane's record", error))?;
         let mut file = self.frame(&tree, height, &proof).await?;
+        let key = self.key(case)?;
+        let agent = match export.disclosure {
+            Disclosure::Existence => None,
+            Disclosure::Sealed | Disclosure::Content => Some(self.author(&tree, &key).await?),
+        };
         for index in &export.indices {
-            file.entries.push(self.entry(case, &tree, *index, export.disclosure).await?);
+            file.entries.push(self.entry(case, &tree, agent.as_ref(), *index, export.disclosure).await?);
             let path = tree.proof(*index, record.size)?.concat();
             file.inclusion.push(Inclusion { index: *index, path, size: record.size });
         }
@@ -196,14 +202,15 @@ impl Patient<'_> {
         &self,
         case: &CaseState,
         tree: &LaneTree,
+        agent: Option<&Agent<'_>>,
         index: u32,
         disclosure: Disclosure,
     ) -> Result<Entry, ClientError> {
         let accepted = tree.accept(index)?;
         let entry = accepted.entry();
         let (mut body, mut one_time_key) = (None, None);
-        if disclosure != Disclosure::Existence {
-            let bytes = self.body(case, tree, entry).await?;
+        if let Some(agent) = agent {
+            let bytes = agent.body(&tree.state().header.id(), index, entry.body_length).await?;
             let what = format!("entry {index}");
             accepted.check_body(&bytes).map_err(|error| crate::integrity::seal(&what, error))?;
             body = Some(bytes);

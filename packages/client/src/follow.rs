@@ -9,7 +9,7 @@ use casewise_keytree::KeySet;
 use casewise_ledger::lane::root_commitment;
 use casewise_ledger::merkle::Frontier;
 use casewise_ledger::records::{IdentityRecord, LaneRecord, LaneStatus, RelationshipStatus};
-use casewise_ledger::{CaseId, Class, LaneHeader, LaneId, Party};
+use casewise_ledger::{CaseId, Class, Kind, LaneHeader, LaneId, Party};
 use casewise_protocol::rules::CareStatus;
 use casewise_protocol::{ppr, summary};
 use casewise_seal::{KemSecret, Letter, LetterKind, ListedEntry};
@@ -79,6 +79,9 @@ pub struct LaneView {
     pub readable: bool,
     /// What does not fit.
     pub trouble: Option<String>,
+    /// Closed by somebody else than its author: its last entry is not a close entry, and no lane goes
+    /// on from it.
+    pub cut: bool,
     /// Whether the lane has to be looked at again though nothing new is anchored.
     unsettled: bool,
 }
@@ -108,6 +111,7 @@ impl Patient<'_> {
                 Err(error) => institution.trouble = Some(error.to_string()),
             }
         }
+        self.find_cut(&mut lanes).await?;
         self.deliver(&case).await?;
         Ok(Followed { case, identity: Some(identity), institutions, lanes, new_entries })
     }
@@ -134,11 +138,29 @@ impl Patient<'_> {
                 verified: state.as_ref().map_or(0, |state| state.size),
                 unsettled: state.as_ref().is_none_or(|s| s.trouble.is_some() || s.checked < s.size),
                 trouble: state.as_ref().and_then(LaneState::trouble),
+                cut: false,
                 header: state.map(|state| state.header),
                 readable: self.book.root(case.n, &lane).await?.is_some(),
             });
         }
         Ok(views)
+    }
+
+    /// Marks the closed lanes that end without a word of their author.
+    async fn find_cut(&self, lanes: &mut [LaneView]) -> Result<(), ClientError> {
+        let continued: Vec<LaneId> =
+            lanes.iter().filter_map(|lane| lane.header.as_ref()?.predecessor).collect();
+        for lane in lanes.iter_mut().filter(|lane| lane.record.status == LaneStatus::Closed) {
+            if continued.contains(&lane.lane) || lane.verified < lane.record.size {
+                continue;
+            }
+            let last = match lane.verified.checked_sub(1) {
+                Some(last) => self.book.entry(&lane.lane, last).await?,
+                None => None,
+            };
+            lane.cut = last.is_none_or(|last| last.header.kind != Kind::Close);
+        }
+        Ok(())
     }
 
     async fn institution_views(&self, case: &CaseState) -> Result<Vec<InstitutionView>, ClientError> {

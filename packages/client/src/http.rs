@@ -19,8 +19,13 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ReqwestHttp(Client);
 
 impl ReqwestHttp {
-    /// A client. Fails when the system's certificates cannot be read.
+    /// A client. Fails when the program has installed no rustls provider, or when the system's
+    /// certificates cannot be read.
     pub fn new() -> Result<Self, HttpError> {
+        // the library panics without one, also when only another crate of the program wants https
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(HttpError("the program installed no rustls provider before it made a client".into()));
+        }
         Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -113,7 +118,15 @@ mod tests {
         url
     }
 
+    #[test]
+    fn without_a_provider_there_is_no_client_and_no_panic() {
+        // other tests of this process may have installed one, and then there is a client
+        let installed = rustls::crypto::CryptoProvider::get_default().is_some();
+        assert_eq!(ReqwestHttp::new().is_ok(), installed);
+    }
+
     async fn get(url: &str, limit: u64) -> Result<http::Response<Vec<u8>>, HttpError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let request = http::Request::get(url).body(Vec::new()).unwrap();
         ReqwestHttp::new().unwrap().exchange(request, limit).await
     }

@@ -56,21 +56,29 @@ impl Patient<'_> {
         for state in lanes.iter().filter(|state| state.header.class == Class::Access) {
             let lane = state.header.id();
             let kept = self.book.entries(&lane, 0).await?;
-            if !kept.iter().any(|entry| entry.header.kind == Kind::Access) {
+            let reads = kept.iter().filter(|entry| entry.header.kind == Kind::Access);
+            let reads: Vec<u32> = reads.map(|entry| entry.header.index).collect();
+            if reads.is_empty() {
                 continue;
             }
             let heads = self.book.heads(&lane).await?;
-            for entry in kept.iter().filter(|entry| entry.header.kind == Kind::Access) {
-                let index = entry.header.index;
-                match self.open(case, &lane, index).await {
+            let mut opened = Vec::with_capacity(reads.len());
+            let take = &mut |index, entry| opened.push((index, entry));
+            if let Err(error) = self.open_entries(case, &lane, &reads, take).await {
+                failed.push(error);
+            }
+            for (index, entry) in opened {
+                match entry {
                     Ok((entry, Data::Access(receipt))) => {
                         let mut event = event(state, &entry, &receipt, &shares);
                         event.anchored = covering(&heads, index).map(|head| (head.height, head.time));
                         event.faults = self.check_receipt(case, &lanes, state, &shares, &receipt).await?;
                         events.push(event);
                     }
-                    Ok(_) => failed
-                        .push(ClientError::integrity(format!("read {index} of lane {lane}"), "no receipt")),
+                    Ok(_) => {
+                        let what = format!("read {index} of lane {lane}");
+                        failed.push(ClientError::integrity(what, "it holds no receipt"));
+                    }
                     Err(error) => failed.push(error),
                 }
             }

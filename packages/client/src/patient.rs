@@ -83,6 +83,12 @@ impl<'a> Patient<'a> {
         }
     }
 
+    /// The present as the chain sees it: the newest block's time, Unix ms, or this machine's if that
+    /// is earlier. A grant that begins now is in force in the next block.
+    pub async fn now(&self) -> Result<u64, ClientError> {
+        Ok(self.network.chain.tip().await?.time_ms.min(self.world.clock.now_ms()))
+    }
+
     /// The holder's key of a case.
     pub fn key(&self, case: &CaseState) -> Result<AccountKey, ClientError> {
         self.phrase.account(case.n)

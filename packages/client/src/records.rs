@@ -3,14 +3,22 @@
 //! Responsible for: nothing is opened that is not in a tree whose root is anchored. Must never keep
 //! what it opened.
 
+use casewise_keytree::KeySet;
+use casewise_ledger::account::AccountKey;
 use casewise_ledger::merkle::{NodeId, ProofPlan, node};
 use casewise_ledger::{AnchoredHead, Class, Data, Hash, Kind, LaneId, Party};
 use casewise_seal::{AcceptedEntry, ListedEntry, accept_entry};
 
+use futures::StreamExt as _;
+
+use crate::agent::Agent;
 use crate::book::{CaseState, KeptHead, LaneState};
 use crate::heads::covering;
 use crate::patient::ledger;
 use crate::{ClientError, Patient, integrity};
+
+/// Bodies fetched at the same time.
+const AT_ONCE: usize = 8;
 
 /// An entry of the timeline.
 #[derive(Clone, Debug)]
@@ -123,58 +131,69 @@ impl Patient<'_> {
         lane: &LaneId,
         index: u32,
     ) -> Result<(ListedEntry, Data), ClientError> {
-        let tree = self.lane_tree(case, lane).await?;
-        self.open_in(case, &tree, index).await
+        let mut opened = None;
+        self.open_entries(case, lane, &[index], &mut |_, entry| opened = Some(entry)).await?;
+        opened.unwrap_or_else(|| Err(ClientError::not_found(format!("entry {index} of lane {lane}"))))
     }
 
-    /// Opens the entries of a lane one after the other and hands each to `take`.
-    pub async fn open_lane(
+    /// Fetches, accepts and opens entries of one lane, several at a time, and hands each to `take` in
+    /// the order asked for: opened, or why not.
+    /// Errors: what concerns them all, such as an author that is not listed.
+    pub async fn open_entries(
         &self,
         case: &CaseState,
         lane: &LaneId,
-        take: &mut (dyn FnMut(&ListedEntry, Data) -> Result<(), ClientError> + Send),
+        indices: &[u32],
+        take: &mut (dyn FnMut(u32, Result<(ListedEntry, Data), ClientError>) + Send),
     ) -> Result<(), ClientError> {
         let tree = self.lane_tree(case, lane).await?;
-        let all = tree.entries().len() as u64;
-        for index in 0..tree.state.size {
-            self.tell(u64::from(index), Some(all), "opening entries");
-            let (entry, data) = self.open_in(case, &tree, index).await?;
-            take(&entry, data)?;
+        let keys = self.key_set(case.n, &tree.state.header).await?;
+        let keys = keys.ok_or_else(|| ClientError::not_found(format!("the root letter of lane {lane}")))?;
+        let key = self.key(case)?;
+        let agent = self.author(&tree, &key).await?;
+        let (tree, keys, agent) = (&tree, &keys, &agent);
+        let opening = futures::stream::iter(indices.iter().copied())
+            .map(|index| async move { (index, open_one(agent, tree, keys, index).await) });
+        let mut opened = std::pin::pin!(opening.buffered(AT_ONCE));
+        let mut done = 0;
+        while let Some((index, entry)) = opened.next().await {
+            done += 1;
+            self.tell(done, Some(indices.len() as u64), "opening entries");
+            take(index, entry);
         }
         Ok(())
     }
 
-    async fn open_in(
+    /// The agent of a lane's author.
+    pub(crate) async fn author<'b>(
         &self,
-        case: &CaseState,
         tree: &LaneTree,
-        index: u32,
-    ) -> Result<(ListedEntry, Data), ClientError> {
-        let what = format!("entry {index} of lane {}", tree.lane);
-        let accepted = tree.accept(index)?;
-        let keys = self.key_set(case.n, &tree.state.header).await?;
-        let keys =
-            keys.ok_or_else(|| ClientError::not_found(format!("the root letter of lane {}", tree.lane)))?;
-        let key = keys.derive(index).map_err(|error| ClientError::integrity(&what, error))?;
-        let body = self.body(case, tree, accepted.entry()).await?;
-        let data = accepted.open(&key, &body).map_err(|error| integrity::seal(&what, error))?;
-        Ok((accepted.entry().clone(), data))
+        key: &'b AccountKey,
+    ) -> Result<Agent<'b>, ClientError>
+    where
+        Self: 'b,
+    {
+        match tree.state.header.author {
+            Party::Institution(number) => self.agent(number, key).await,
+            Party::Account(_) => {
+                Err(ClientError::Refused { what: format!("lane {} is not an institution's", tree.lane) })
+            }
+        }
     }
+}
 
-    /// The sealed body of an entry, from its author.
-    pub(crate) async fn body(
-        &self,
-        case: &CaseState,
-        tree: &LaneTree,
-        entry: &ListedEntry,
-    ) -> Result<Vec<u8>, ClientError> {
-        let Party::Institution(number) = tree.state.header.author else {
-            return Err(ClientError::Refused { what: format!("lane {} is not an institution's", tree.lane) });
-        };
-        let key = self.key(case)?;
-        let agent = self.agent(number, &key).await?;
-        agent.body(&tree.lane, entry.header.index, entry.body_length).await
-    }
+async fn open_one(
+    agent: &Agent<'_>,
+    tree: &LaneTree,
+    keys: &KeySet,
+    index: u32,
+) -> Result<(ListedEntry, Data), ClientError> {
+    let what = format!("entry {index} of lane {}", tree.lane);
+    let accepted = tree.accept(index)?;
+    let key = keys.derive(index).map_err(|error| ClientError::integrity(&what, error))?;
+    let body = agent.body(&tree.lane, index, accepted.entry().body_length).await?;
+    let data = accepted.open(&key, &body).map_err(|error| integrity::seal(&what, error))?;
+    Ok((accepted.entry().clone(), data))
 }
 
 impl LaneTree {

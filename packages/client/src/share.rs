@@ -373,7 +373,10 @@ fn check_request(request: &ShareRequest, now: u64) -> Result<(), ClientError> {
         return Err(ClientError::input("--until", "this day is over; give a later one"));
     }
     if request.not_after - request.not_before > MAX_GRANT_MS {
-        return Err(ClientError::input("--until", "a grant lasts a hundred years at most; give an earlier day"));
+        return Err(ClientError::input(
+            "--until",
+            "a grant lasts a hundred years at most; give an earlier day",
+        ));
     }
     if request.erase_by != 0 && request.erase_by < request.not_after {
         return Err(ClientError::input("--erase-by", "it is before the end of the grant; give a later day"));

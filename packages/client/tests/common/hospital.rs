@@ -27,6 +27,9 @@ use casewise_testkit::contracts::{POLICY, addr, key};
 
 use super::chain::DevChain;
 
+/// An answer's body, or a problem.
+type Answer = Result<Vec<u8>, Box<Problem>>;
+
 /// What a bad agent does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -338,7 +341,7 @@ impl Hospital {
         self.chain.with(move |suite| suite.ppr(&sender, &ppr::ExecuteMsg::ack(&case, rev)).unwrap());
     }
 
-    fn answer(&self, request: &http::Request<Vec<u8>>, now: u64) -> Result<Vec<u8>, Problem> {
+    fn answer(&self, request: &http::Request<Vec<u8>>, now: u64) -> Answer {
         let path = request.uri().path();
         let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
         if path == "/v1/info" {
@@ -357,10 +360,11 @@ impl Hospital {
             &[&self.authority],
             &net,
             now,
-        )?;
+        )
+        .map_err(|error| Box::new(Problem::from(error)))?;
         let nonce = (authentic.key, authentic.nonce);
         if self.lock().nonces.contains(&nonce) {
-            return Err(ProblemKind::ReplayedNonce.into());
+            return Err(problem(ProblemKind::ReplayedNonce));
         }
         self.lock().nonces.push(nonce);
         let query: BTreeMap<&str, &str> =
@@ -396,7 +400,7 @@ impl Hospital {
                 let path = lane.assemble(ProofPlan::inclusion(index, size).unwrap());
                 Ok(json(&InclusionProof { size, path: path.into_iter().map(Hex).collect() }))
             }
-            _ => Err(ProblemKind::NoRoute.into()),
+            _ => Err(problem(ProblemKind::NoRoute)),
         }
     }
 
@@ -469,19 +473,20 @@ impl Hospital {
         lane.entries[index].body.clone()
     }
 
-    fn put_opening(&self, grant: Commitment, body: &[u8]) -> Result<Vec<u8>, Problem> {
+    fn put_opening(&self, grant: Commitment, body: &[u8]) -> Answer {
         let GrantBody { opening: Packed(opening) } = serde_json::from_slice(body).unwrap();
         if opening.commitment() != grant {
-            return Err(ProblemKind::GrantRefused.into());
+            return Err(problem(ProblemKind::GrantRefused));
         }
         self.lock().openings.insert(grant, opening);
         Ok(json(&serde_json::json!({})))
     }
 
-    fn release(&self, body: &[u8], now: u64) -> Result<Vec<u8>, Problem> {
+    fn release(&self, body: &[u8], now: u64) -> Answer {
         let request: ReleaseRequest = serde_json::from_slice(body).unwrap();
         let mut inner = self.lock();
-        let opening = inner.openings.get(&request.grant).cloned().ok_or(ProblemKind::Absent)?;
+        let opening =
+            inner.openings.get(&request.grant).cloned().ok_or_else(|| problem(ProblemKind::Absent))?;
         let faults = inner.faults.clone();
         let bad = |fault| faults.contains(&fault);
         let mut items = request.items.clone();
@@ -528,7 +533,7 @@ impl Hospital {
         }))
     }
 
-    fn countersigned(&self, body: &[u8], now: u64) -> Result<Vec<u8>, Problem> {
+    fn countersigned(&self, body: &[u8], now: u64) -> Answer {
         let signature: Countersignature = serde_json::from_slice(body).unwrap();
         let faults = self.lock().faults.clone();
         let mut found = self.lock().releases.values().next_back().cloned().unwrap();
@@ -567,6 +572,10 @@ fn listing(entry: &ListedEntry) -> EntryListing {
         body_length: entry.body_length,
         body_sha256: Hex(entry.body_sha256),
     }
+}
+
+fn problem(kind: ProblemKind) -> Box<Problem> {
+    Box::new(kind.into())
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
