@@ -386,7 +386,8 @@ impl Shared {
         grant: &Commitment,
         entry: Option<EntryRef>,
     ) -> Result<(), AgentError> {
-        tracing::info!(%case, %grant, purpose = visit.purpose, ?entry, "a shared read");
+        let (lane, index) = (entry.map(|at| at.lane), entry.map(|at| at.index));
+        tracing::info!(%case, %grant, ?lane, index, purpose = visit.purpose, "a shared read");
         let row = SharedReadRow {
             time: self.serving.app.clock.now(),
             case: *case,
