@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use casewise_chain::{Chain, Manifest, WasmdClient};
+use serde_json::Value;
 
 use crate::command;
 
@@ -75,5 +77,36 @@ impl Network {
             gas += block.txs.iter().map(|tx| tx.gas_used).sum::<u64>();
         }
         Ok((transactions, gas))
+    }
+
+    /// Writes every transaction's bytes, one file for each block.
+    pub async fn dump_transactions(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let node = self.manifest()?.endpoints.first().context("the manifest names no node")?;
+        for height in 1..=self.height().await? {
+            let block: Value = reqwest::get(format!("{node}/block?height={height}")).await?.json().await?;
+            let txs = block["result"]["block"]["data"]["txs"].as_array();
+            let txs = txs.with_context(|| format!("the node gives no block {height}"))?;
+            let mut bytes = Vec::new();
+            for tx in txs {
+                bytes.extend(STANDARD.decode(tx.as_str().context("a transaction that is not text")?)?);
+            }
+            if !bytes.is_empty() {
+                std::fs::write(folder.join(format!("block-{height}")), bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the whole state as the node exports it. The network must be down.
+    pub async fn dump_state(&self, folder: &Path) -> Result<()> {
+        let wasmd =
+            std::env::var_os("CASEWISE_WASMD").context("CASEWISE_WASMD is not set; use scripts/demo")?;
+        let home = self.dir.join("node0");
+        let args = ["export".as_ref(), "--home".as_ref(), home.as_os_str()];
+        let state = command::succeed(Path::new(&wasmd), &args).await?;
+        anyhow::ensure!(state.contains("\"wasm\""), "the export holds no contracts");
+        std::fs::write(folder.join("state.json"), state)?;
+        Ok(())
     }
 }

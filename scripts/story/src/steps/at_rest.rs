@@ -28,11 +28,15 @@ const NEEDLE: usize = 36;
 /// Runs the step.
 pub async fn run(world: &mut World) -> Result<()> {
     let lanes = lanes_of_a(world).await?;
+    let dump = world.dir.join("chain-dump");
+    world.network.dump_transactions(&dump).await?;
     for hospital in &mut world.hospitals {
         hospital.stop().await;
     }
     world.network.down().await?;
-    let mut places = vec![world.network.dir.clone()];
+    world.network.dump_state(&dump).await?;
+    // The node's own files are compressed: state and transactions are searched as dumped, too.
+    let mut places = vec![world.network.dir.clone(), dump];
     for hospital in &world.hospitals {
         places.extend(hospital.at_rest());
     }
