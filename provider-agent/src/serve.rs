@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     epoch::{self, Epoch, Judgement},
     housekeeping, keyfile,
+    keys::Keys,
     peers::Peers,
     ports::{Blobs, Chain, Clock, EpochFile, Random},
     private, public, restore,
@@ -89,7 +90,22 @@ type Tasks = JoinSet<(&'static str, Result<()>)>;
 pub struct Opened {
     /// The agent.
     pub app: Arc<App>,
-    queue: committer::Queue,
+    /// For [`committer::run`], without which nothing is written.
+    pub queue: committer::Queue,
+}
+
+/// What an agent is given from outside its own files.
+pub struct Outside {
+    /// The network.
+    pub manifest: Manifest,
+    /// The secrets.
+    pub keys: Keys,
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
 }
 
 /// Opens everything a configuration names. With `write`, judges the database and cleans up.
@@ -97,6 +113,13 @@ pub async fn open(config: Config, write: bool) -> Result<Opened> {
     let manifest = Manifest::load(&config.manifest)?;
     let passphrase = keyfile::read_passphrase(&config.passphrase_file)?;
     let keys = keyfile::open(&config.key_file, &passphrase)?;
+    let chain: Arc<dyn Chain> = Arc::new(manifest.client()?);
+    let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
+    assemble(config, Outside { manifest, keys, chain, clock, random }, write).await
+}
+
+/// Opens the agent's own files and puts them together with the rest.
+pub async fn assemble(config: Config, outside: Outside, write: bool) -> Result<Opened> {
     let database = SqliteStore::path(&config.data_dir);
     if !database.exists() || !config.epoch_file.exists() {
         bail!("{} or {} is not there; run init first", database.display(), config.epoch_file.display());
@@ -105,11 +128,11 @@ pub async fn open(config: Config, write: bool) -> Result<Opened> {
     let blobs: Arc<dyn Blobs> = Arc::new(FileBlobs::open(&config.data_dir.join(BLOBS))?);
     let file: Arc<dyn EpochFile> = Arc::new(DiskEpochFile::open(&config.epoch_file)?);
     let epoch = Arc::new(Epoch::open(file).await?);
-    let chain: Arc<dyn Chain> = Arc::new(manifest.client()?);
     let (committer, queue) = committer::queue();
-    let (clock, random) = (Arc::new(SystemClock::default()), Arc::new(SystemRandom));
+    let Outside { manifest, keys, chain, clock, random } = outside;
     let parts = Parts { config, manifest, keys, store, blobs, chain, clock, random, epoch, committer };
     let app = Arc::new(App::new(parts));
+    watcher::owned(&app).await?;
     if write {
         judge(&app).await?;
         clean(&app).await?;

@@ -94,23 +94,30 @@ pub async fn step(app: &App) -> Result<bool, AgentError> {
 
 /// The database is this institution's on this chain, or new.
 async fn check_owner(app: &App) -> Result<(), AgentError> {
-    let (chain_id, net, institution) = (app.chain.chain_id(), app.net, app.config.institution);
-    match app.store.owner().await? {
-        Some(owner)
-            if (owner.chain_id.as_str(), owner.net, owner.institution) == (chain_id, net, institution) =>
-        {
-            Ok(())
-        }
-        Some(owner) => Err(AgentError::Halted(format!(
-            "the database belongs to institution {} on chain {:?}; correct data_dir, institution or manifest",
-            owner.institution, owner.chain_id
-        ))),
-        None => {
-            let baseline = restore::sequence(app).await?;
-            let owner = Owner { chain_id: chain_id.into(), net, institution, baseline };
-            Ok(app.committer.commit(vec![Write::Owner(owner)]).await?)
-        }
+    if owned(app).await? {
+        return Ok(());
     }
+    let (chain_id, net, institution) = (app.chain.chain_id().into(), app.net, app.config.institution);
+    let baseline = restore::sequence(app).await?;
+    let owner = Owner { chain_id, net, institution, baseline };
+    Ok(app.committer.commit(vec![Write::Owner(owner)]).await?)
+}
+
+/// Whether the database says whose it is. Another institution's or network's is an error.
+pub async fn owned(app: &App) -> Result<bool, AgentError> {
+    let Some(owner) = app.store.owner().await? else { return Ok(false) };
+    let (chain_id, net, institution) = (app.chain.chain_id(), app.net, app.config.institution);
+    if (owner.chain_id.as_str(), owner.net, owner.institution) == (chain_id, net, institution) {
+        return Ok(true);
+    }
+    Err(AgentError::Halted(format!(
+        "the database belongs to institution {} on chain {:?} (network {}), the configuration is for institution \
+         {institution} on chain {chain_id:?} (network {}); correct data_dir, institution or manifest",
+        owner.institution,
+        owner.chain_id,
+        hex::encode(owner.net),
+        hex::encode(net),
+    )))
 }
 
 /// Consecutive blocks from `first` to `last`, fewer when one is not there yet.
