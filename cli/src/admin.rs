@@ -72,7 +72,7 @@ pub struct AddArgs {
     /// Public name, 1 to 64 bytes
     #[arg(long)]
     name: String,
-    /// Public URL of the institution's agent, https://host[:port]
+    /// Public URL of the agent: https, host and port, no path
     #[arg(long, value_name = "URL")]
     endpoint: String,
     /// The agent's account, which is the institution's main account

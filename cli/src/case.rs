@@ -210,11 +210,14 @@ pub fn trouble(followed: &Followed) -> Result<(), Failure> {
         return Err(ClientError::integrity(format!("lane {}", short(lane.lane)), why).into());
     }
     match followed.institutions.iter().find(|institution| institution.trouble.is_some()) {
-        Some(institution) => Err(ClientError::AgentUnreachable {
-            endpoint: format!("institution {}", institution.number),
-            reason: institution.trouble.clone().unwrap_or_default(),
+        Some(institution) => {
+            let what = format!("institution {}", institution.number);
+            let reason = institution.trouble.clone().unwrap_or_default();
+            Err(match institution.forged {
+                true => ClientError::integrity(what, reason).into(),
+                false => ClientError::AgentUnreachable { endpoint: what, reason }.into(),
+            })
         }
-        .into()),
         None => Ok(()),
     }
 }
@@ -494,7 +497,7 @@ async fn chain(context: &Context, args: &CaseArg) -> Result<(), Failure> {
             ]);
         }
         let tip = blocks.last().map(|block| hex::encode(block.hash()));
-        format!("{rows}\n{} blocks; the newest is {}", blocks.len(), tip.unwrap_or_else(|| "none".into()))
+        format!("{rows}\nBlocks: {}. The newest is {}", blocks.len(), tip.unwrap_or_else(|| "none".into()))
     })
 }
 
@@ -518,6 +521,6 @@ async fn recover(context: &Context) -> Result<(), Failure> {
     let answer: Vec<Value> = found.iter().map(case_value).collect();
     context.output.answer(&answer, || match found.len() {
         0 => "No case was found that is not in the wallet.".into(),
-        count => format!("{count} cases found; see them with: casewise case list"),
+        count => format!("Cases found: {count}. See them with: casewise case list"),
     })
 }

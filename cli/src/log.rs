@@ -48,7 +48,7 @@ pub async fn run(context: &Context, args: &CaseArg) -> Result<(), Failure> {
                 if event.faults.is_empty() { "good".into() } else { event.faults.join("; ") },
             ]);
         }
-        format!("{rows}\n{} reads by others", events.len())
+        format!("{rows}\nReads by others: {}", events.len())
     })?;
     for error in &failed {
         context.output.say(format!("A read could not be shown: {error}"));

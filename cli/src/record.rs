@@ -103,7 +103,7 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
                 content(item).map(|content| content.what.clone()).unwrap_or_default(),
             ]);
         }
-        format!("{rows}\n{} entries, each verified against its anchored head", items.len())
+        format!("{rows}\nEntries: {}, each verified against its anchored head", items.len())
     })?;
     failed.map_or_else(|| trouble(&followed), |error| Err(error.into()))
 }

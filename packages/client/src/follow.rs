@@ -19,7 +19,7 @@ use crate::book::{CaseState, KeptEntry, LaneState, Mailbox, PAGE};
 use crate::patient::ledger;
 use crate::reader::listed_entry;
 use crate::store::Batch;
-use crate::{ClientError, Patient};
+use crate::{Category, ClientError, Patient};
 
 /// How often an agent is asked again for entries that are anchored and that it does not show yet.
 const BEHIND_RETRIES: u32 = 40;
@@ -60,8 +60,10 @@ pub struct InstitutionView {
     pub relationship: RelationshipStatus,
     /// New, update pending, accepted, or another word.
     pub status: CareStatus,
-    /// Why its agent could not be asked.
+    /// Why its agent could not be asked, or its answer not be used.
     pub trouble: Option<String>,
+    /// Whether that was a failed check.
+    pub forged: bool,
 }
 
 /// A lane in a case.
@@ -108,7 +110,10 @@ impl Patient<'_> {
             match self.follow_author(&mut case, institution.number, own).await {
                 Ok(count) => new_entries += count,
                 Err(error @ (ClientError::Store { .. } | ClientError::Chain(_))) => return Err(error),
-                Err(error) => institution.trouble = Some(error.to_string()),
+                Err(error) => {
+                    institution.forged = error.category() == Category::Integrity;
+                    institution.trouble = Some(error.to_string());
+                }
             }
         }
         self.find_cut(&mut lanes).await?;
@@ -173,7 +178,14 @@ impl Patient<'_> {
             let listed = self.world.directory.institution(number).await?;
             let name = listed.map_or_else(|| "?".into(), |listed| listed.name);
             let relationship = status.into();
-            views.push(InstitutionView { number, name, relationship, status: word, trouble: None });
+            views.push(InstitutionView {
+                number,
+                name,
+                relationship,
+                status: word,
+                trouble: None,
+                forged: false,
+            });
         }
         Ok(views)
     }

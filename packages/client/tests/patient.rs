@@ -96,6 +96,10 @@ async fn what_does_not_fit_is_trouble_and_never_kept() {
         scene.a.set_fault(fault);
         let followed = follow(&scene, case.n).await;
         assert!(followed.trouble().is_some(), "{fault:?}");
+        let away = matches!(fault, Fault::Down | Fault::ShortList);
+        let forged =
+            followed.institutions[0].forged || followed.lanes.iter().any(|lane| lane.trouble.is_some());
+        assert_eq!(forged, !away, "{fault:?}");
         assert!(followed.lanes.iter().all(|lane| lane.verified == 0), "{fault:?}");
         let acceptance = casewise_client::Acceptance::of(&followed, None);
         assert!(acceptance.seen.is_empty(), "{fault:?}: nothing is acknowledged that does not fit");
