@@ -27,6 +27,7 @@ pub mod keys;
 pub mod lanes;
 pub mod onboard;
 pub mod openings;
+pub mod parse;
 pub mod peers;
 pub mod ports;
 pub mod private;

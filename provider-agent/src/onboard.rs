@@ -109,9 +109,10 @@ async fn opened(app: &App, case: &CaseId) -> Result<CaseOpened, AgentError> {
 /// Links an identifier of this institution to a case.
 pub async fn link(app: &App, link: &Link) -> Result<(), AgentError> {
     app.writing()?;
-    let identifier = link
-        .identifier()
-        .map_err(|error| Problem::new(ProblemKind::Malformed, &format!("{error}.")).field("system"))?;
+    let identifier = link.identifier().map_err(|error| {
+        let field = if link.system.is_empty() || link.system.contains('|') { "system" } else { "value" };
+        Problem::new(ProblemKind::Malformed, &format!("{error}.")).field(field)
+    })?;
     if app.store.case(&link.case).await?.is_none() {
         return Err(Problem::from(ProblemKind::UnknownCase).field("case").into());
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::to_bytes,
-    extract::{Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, Uri, header},
     middleware::{self, Next},
     response::Response,
     routing::{get, post, put},
@@ -25,7 +25,7 @@ use futures::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use crate::{AgentError, App, epoch, ingest, onboard, public::answer::Reply, status};
+use crate::{AgentError, App, epoch, ingest, onboard, parse, public::answer::Reply, status};
 
 /// Replaces the epoch key at once. POST.
 pub const EPOCH: &str = "/v1/epoch";
@@ -65,7 +65,8 @@ async fn with_token(State(state): State<Arc<Private>>, request: Request, next: N
     if bearer_matches(given.unwrap_or_default(), &state.token) {
         return next.run(request).await;
     }
-    problem(&state.app, &ProblemKind::Token.into())
+    let missing = Problem::from(ProblemKind::Token).field(header::AUTHORIZATION.as_str());
+    problem(&state.app, &missing)
 }
 
 fn problem(app: &App, problem: &Problem) -> Response {
@@ -93,10 +94,7 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, AgentError> {
         Problem::new(ProblemKind::TooLarge, &why).field("body")
     };
     let bytes = to_bytes(request.into_body(), MAX_JSON).await.map_err(|_| too_large())?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let why = format!("The body is not the JSON expected: {error}.");
-        Problem::new(ProblemKind::Malformed, &why).field("body").into()
-    })
+    Ok(parse::json(&bytes)?)
 }
 
 async fn cases(State(state): State<Arc<Private>>, request: Request) -> Response {
@@ -117,16 +115,9 @@ async fn links(State(state): State<Arc<Private>>, request: Request) -> Response 
     answer(&state.app, result.await)
 }
 
-async fn entries(
-    State(state): State<Arc<Private>>,
-    query: Result<Query<IngestQuery>, QueryRejection>,
-    request: Request,
-) -> Response {
+async fn entries(State(state): State<Arc<Private>>, request: Request) -> Response {
     let result = async {
-        let Query(query) = query.map_err(|rejection| {
-            let why = format!("The query is not what is expected: {}.", rejection.body_text());
-            Problem::new(ProblemKind::Malformed, &why).field("query")
-        })?;
+        let query = ingest_query(request.uri())?;
         let media_type = text(request.headers(), header::CONTENT_TYPE.as_str())?;
         let key = text(request.headers(), IDEMPOTENCY_KEY)?;
         let mut reception =
@@ -140,6 +131,16 @@ async fn entries(
         json(&state.app, created, &entry)
     };
     answer(&state.app, result.await)
+}
+
+/// The query of an upload. A kind that is not taken in is said to be that.
+fn ingest_query(uri: &Uri) -> Result<IngestQuery, Problem> {
+    parse::query(uri).map_err(|problem: Problem| match problem.field.as_deref() {
+        Some("kind") if !problem.detail.contains("twice") => {
+            Problem::from(ProblemKind::UnsupportedKind).field("kind")
+        }
+        _ => problem,
+    })
 }
 
 /// A header's value; none when it is absent, refused when it stands twice or is not ASCII.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, HOST, RANGE};
 use axum::http::request::Parts;
@@ -19,6 +19,7 @@ use std::str::FromStr;
 
 use super::answer::Reply;
 use crate::AgentError;
+use crate::parse;
 use crate::serving::Serving;
 use crate::store::{NonceRow, ReadingWrite, Refusal, Write};
 
@@ -39,10 +40,8 @@ impl Call {
     pub async fn receive(serving: Arc<Serving>, request: Request, limit: usize) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
-            Problem::new(
-                ProblemKind::TooLarge,
-                &format!("The body is longer than {limit} bytes, or broke off."),
-            )
+            let why = format!("The body is longer than {limit} bytes, or broke off.");
+            Problem::new(ProblemKind::TooLarge, &why).field("body")
         })?;
         let who = authenticate(&serving, &parts, &body)?;
         remember(&serving, &who).await.map_err(|error| error.problem())?;
@@ -63,19 +62,13 @@ impl Call {
 
     /// The query. Unknown parameters are refused.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let Query(query) = Query::try_from_uri(&self.parts.uri)
-            .map_err(|error| Problem::new(ProblemKind::Malformed, &format!("{error}.")).field("query"))?;
-        Ok(query)
+        parse::query(&self.parts.uri)
     }
 
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         self.media_type("application/json")?;
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // the text of the error can quote the body
-            let place = format!("The JSON is refused at line {}, column {}.", error.line(), error.column());
-            Problem::new(ProblemKind::Malformed, &place).field("body")
-        })
+        parse::json(&self.body)
     }
 
     /// Refuses a body of another media type.
@@ -140,7 +133,7 @@ async fn remember(serving: &Serving, who: &Authentic) -> Result<(), AgentError> 
         NonceRow { key: who.key.0, nonce: who.nonce, until: who.expires.saturating_add(CLOCK_SKEW * 1000) };
     match serving.try_write(vec![Write::Reading(ReadingWrite::Nonce(row))]).await? {
         Ok(()) => Ok(()),
-        Err(Refusal::Exists) => Err(Problem::from(ProblemKind::ReplayedNonce).into()),
+        Err(Refusal::Exists) => Err(Problem::from(ProblemKind::ReplayedNonce).field("nonce").into()),
         Err(other) => Err(AgentError::broken(other)),
     }
 }

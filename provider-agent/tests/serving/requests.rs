@@ -134,8 +134,8 @@ async fn malformed_paths_queries_and_unknown_routes_are_named() {
         assert_eq!(problem(&answer).field.as_deref(), Some(expected), "{target}");
     };
     field("/v1/cases/12/lanes", "case").await;
-    field(&format!("/v1/cases/{case}/letters?after=x"), "query").await;
-    field(&format!("/v1/cases/{case}/letters?before=1"), "query").await;
+    field(&format!("/v1/cases/{case}/letters?after=x"), "after").await;
+    field(&format!("/v1/cases/{case}/letters?before=1"), "before").await;
     field(&format!("/v1/cases/{case}/letters?limit=0"), "limit").await;
     field(&format!("/v1/cases/{case}/letters?limit=65"), "limit").await;
     let most = route::letters(&case, LettersQuery { after: 0, limit: Some(64) });
