@@ -16,14 +16,18 @@ pub const MAX_ACCOUNT: u32 = (1 << 31) - 1;
 /// The key of account `n` of a phrase: BIP-39 English, empty passphrase, BIP-32
 /// `m/44'/118'/n'/0/0`.
 pub fn key_from_mnemonic(phrase: &str, account: u32) -> Result<AccountKey, ChainError> {
-    let seed = seed_from_mnemonic(phrase)?;
+    key_from_seed(&*seed_from_mnemonic(phrase)?, account)
+}
+
+/// The key of account `n` of a BIP-39 seed: BIP-32 `m/44'/118'/n'/0/0`.
+pub fn key_from_seed(seed: &[u8; 64], account: u32) -> Result<AccountKey, ChainError> {
     if account > MAX_ACCOUNT {
         return Err(ChainError::invalid("account", format!("index {account} is above {MAX_ACCOUNT}")));
     }
     let path: DerivationPath =
         format!("m/44'/118'/{account}'/0/0").parse().map_err(|_| ChainError::invalid("account", "index"))?;
     // Invalid derivations have a chance of 2^-127; the remedy is the next index.
-    let derived = XPrv::derive_from_path(seed.as_slice(), &path).map_err(|_| {
+    let derived = XPrv::derive_from_path(seed, &path).map_err(|_| {
         ChainError::invalid("account", format!("index {account} gives no key, take the next"))
     })?;
     let secret = Zeroizing::new(<[u8; 32]>::from(derived.private_key().to_bytes()));

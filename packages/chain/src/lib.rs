@@ -33,7 +33,7 @@ pub use deploy::{CONTRACTS, DeployOptions, DeployStep, MAX_WASM, deploy, trust_a
 pub use error::{ChainError, MAX_LOG};
 pub use gas::{Gas, GasPrice};
 pub use institution::{NewInstitution, institutions};
-pub use keys::{MAX_ACCOUNT, key_from_mnemonic, seed_from_mnemonic};
+pub use keys::{MAX_ACCOUNT, key_from_mnemonic, key_from_seed, seed_from_mnemonic};
 pub use manifest::{Code, Codes, MAX_MANIFEST, Manifest, Trust};
 pub use msg::{MAX_LABEL, Msg};
 pub use submit::{Included, Progress, SubmitOptions, account_of, send_and_wait, submit_and_wait};

@@ -11,7 +11,7 @@ use casewise_evidence::{
     TrustAnchor, Verdict, header_facts, pack_header, pack_proof, pack_validators, verify,
 };
 use casewise_ledger::records::LaneRecord;
-use casewise_ledger::{Beacon, Hash, LaneId, decode, encode};
+use casewise_ledger::{Beacon, LaneId, decode, encode};
 use zeroize::Zeroizing;
 
 use crate::agent::Agent;
@@ -164,7 +164,9 @@ impl Patient<'_> {
         let (mut links, mut from, mut trusted) = (Vec::new(), trust.height, trust.validators_hash);
         while trusted != to.validators_hash {
             self.tell(links.len() as u64, None, "following the validators");
-            let height = self.last_signed_by(&trusted, from, to.height).await?;
+            let set = trusted;
+            let signs = async |height| Ok(facts(&chain.signed_header(height).await?)?.validators_hash == set);
+            let height = last_before_change(from, to.height, signs).await?;
             let header = chain.signed_header(height).await?;
             let facts = facts(&header)?;
             let pack = |error: Refusal| refused("what the node served", &error);
@@ -181,21 +183,6 @@ impl Patient<'_> {
             (from, trusted) = (height + 1, facts.next_validators_hash);
         }
         Ok(links)
-    }
-
-    /// A height from `from` on, below `to`, that `set` signs while it does not sign the next.
-    async fn last_signed_by(&self, set: &Hash, from: u64, to: u64) -> Result<u64, ClientError> {
-        let (mut signed, mut not) = (from, to);
-        while not - signed > 1 {
-            let middle = signed + (not - signed) / 2;
-            let header = self.network.chain.signed_header(middle).await?;
-            if facts(&header)?.validators_hash == *set {
-                signed = middle;
-            } else {
-                not = middle;
-            }
-        }
-        Ok(signed)
     }
 
     async fn entry(
@@ -258,6 +245,25 @@ impl Patient<'_> {
     }
 }
 
+/// A height from `from` on, below `to`, at which `holds` is true while it is false at the next. It
+/// is true at `from` and false at `to`; both are not asked again.
+async fn last_before_change(
+    from: u64,
+    to: u64,
+    mut holds: impl AsyncFnMut(u64) -> Result<bool, ClientError>,
+) -> Result<u64, ClientError> {
+    let (mut before, mut after) = (from, to);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if holds(middle).await? {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(before)
+}
+
 fn facts(header: &[u8]) -> Result<HeaderFacts, ClientError> {
     header_facts(header).map_err(|error| refused("a header of the node", &error))
 }
@@ -275,4 +281,35 @@ fn state(record: &KeptRecord, height: u64) -> Result<StateProof, ClientError> {
 
 fn refused(what: &str, refusal: &Refusal) -> ClientError {
     ClientError::integrity(what, format!("{refusal} ({})", refusal.code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of the sets signs a height, for sets that begin at these heights.
+    fn set_at(begins: &[u64], height: u64) -> usize {
+        begins.iter().filter(|begin| **begin <= height).count()
+    }
+
+    #[tokio::test]
+    async fn every_change_of_validators_is_found_in_order() {
+        for begins in [vec![], vec![2], vec![50], vec![99], vec![7, 8, 9], vec![10, 40, 41, 90]] {
+            let (mut at, mut found, end) = (1, Vec::new(), 100);
+            while set_at(&begins, at) != set_at(&begins, end) {
+                let set = set_at(&begins, at);
+                let last =
+                    last_before_change(at, end, async |height| Ok(set_at(&begins, height) == set)).await;
+                at = last.unwrap() + 1;
+                found.push(at);
+            }
+            assert_eq!(found, begins);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_fails_ends_the_search() {
+        let failed = last_before_change(1, 9, async |_| Err(ClientError::not_found("a header"))).await;
+        assert!(matches!(failed, Err(ClientError::NotFound { .. })));
+    }
 }

@@ -21,7 +21,7 @@ const ENTROPY: usize = 32;
 /// Length of an X-Wing secret, bytes.
 pub const KEM_SECRET: usize = 32;
 /// Case numbers are hardened BIP-32 indices: below 2^31.
-pub const MAX_CASE_NUMBER: u32 = (1 << 31) - 1;
+pub const MAX_CASE_NUMBER: u32 = casewise_chain::MAX_ACCOUNT;
 
 /// A BIP-39 phrase of 24 English words with an empty passphrase, and its seed.
 pub struct Phrase {
@@ -84,9 +84,10 @@ impl Phrase {
 
     /// The account of case `n`: m/44'/118'/n'/0/0.
     pub fn account(&self, n: u32) -> Result<AccountKey, ClientError> {
-        let path = [hardened(44)?, hardened(118)?, hardened(n)?, plain(0)?, plain(0)?];
-        let secret = self.derive(&path)?;
-        AccountKey::from_bytes(&secret).map_err(|_| ClientError::CaseNumber { n })
+        if n > MAX_CASE_NUMBER {
+            return Err(ClientError::CaseNumber { n });
+        }
+        Ok(casewise_chain::key_from_seed(&self.seed, n)?)
     }
 
     /// The X-Wing decapsulation key of case `n`: BIP-85 HEX, m/83696968'/128169'/32'/n', used as
@@ -101,7 +102,7 @@ impl Phrase {
     }
 
     /// A key bound to this phrase and to `purpose`, for what the client keeps on this machine.
-    pub(crate) fn local_key(&self, purpose: &[u8]) -> Zeroizing<[u8; 64]> {
+    pub fn local_key(&self, purpose: &[u8]) -> Zeroizing<[u8; 64]> {
         let mut mac = Hmac::<Sha512>::new_from_slice(b"casewise/wallet/v1").expect("any length is a key");
         mac.update(&*self.seed);
         mac.update(purpose);
@@ -126,10 +127,6 @@ impl fmt::Debug for Phrase {
 
 fn hardened(index: u32) -> Result<ChildNumber, ClientError> {
     ChildNumber::new(index, true).map_err(|_| ClientError::CaseNumber { n: index })
-}
-
-fn plain(index: u32) -> Result<ChildNumber, ClientError> {
-    ChildNumber::new(index, false).map_err(|_| ClientError::CaseNumber { n: index })
 }
 
 /// m/83696968'/128169'/length' of BIP-85's application HEX.

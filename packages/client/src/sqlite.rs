@@ -170,7 +170,7 @@ impl Store for SqliteStore {
             return Ok(());
         }
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        for change in &batch.0 {
+        for change in batch.changes() {
             let name = change.space.as_bytes();
             let (space, place) = (self.name(0, [name, b""]), self.name(1, [name, &change.id]));
             let query = match &change.value {

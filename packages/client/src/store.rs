@@ -11,12 +11,16 @@ use crate::ClientError;
 
 /// Changes that take effect together.
 #[derive(Default)]
-pub struct Batch(pub(crate) Vec<Change>);
+pub struct Batch(Vec<Change>);
 
-pub(crate) struct Change {
-    pub(crate) space: String,
-    pub(crate) id: Vec<u8>,
-    pub(crate) value: Option<Zeroizing<Vec<u8>>>,
+/// One change.
+pub struct Change {
+    /// The space.
+    pub space: String,
+    /// The record's id in it.
+    pub id: Vec<u8>,
+    /// Its new value; `None` removes it.
+    pub value: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Batch {
@@ -35,6 +39,11 @@ impl Batch {
     pub fn delete(&mut self, space: &str, id: &[u8]) -> &mut Self {
         self.0.push(Change { space: space.into(), id: id.into(), value: None });
         self
+    }
+
+    /// The changes, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.0
     }
 
     /// Whether there is nothing to do.
