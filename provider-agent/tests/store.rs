@@ -264,12 +264,12 @@ async fn the_view_and_its_cursor(store: &dyn Store, [content, access]: &[LaneRow
     let case = content.header.case;
     let opened =
         [content, access].map(|row| Change::Lane(Box::new(view(row, Head::empty(), LaneStatus::Open))));
-    let changes = vec![
-        opened.to_vec(),
-        vec![Change::Rev { case, rev: 1, height: 4 }, Change::Acked { case, rev: 0 }],
-        vec![Change::Operator { account: Address([1; 20]), institution: Some(1) }],
-    ]
-    .concat();
+    let mut changes = opened.to_vec();
+    changes.extend([
+        Change::Rev { case, rev: 1, height: 4 },
+        Change::Acked { case, rev: 0 },
+        Change::Operator { account: Address([1; 20]), institution: Some(1) },
+    ]);
     // a block is applied whole or not at all
     let undone = vec![
         blocks(Some(3), 4, changes.clone()),
