@@ -4,7 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -71,6 +71,9 @@ impl Output {
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    for inner in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
+        table.remove_style(inner);
+    }
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     table
@@ -135,6 +138,19 @@ pub fn parse_date(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_stand_close_under_their_header() {
+        let mut rows = table(["lane", "size"]);
+        rows.add_row(["a", "1"]);
+        rows.add_row(["b", "22"]);
+        let lines: Vec<String> = rows.lines().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(lines.len(), 6, "{rows}");
+        assert_eq!(
+            (lines[1].as_str(), lines[3].as_str(), lines[4].as_str()),
+            (" lane   size", " a      1", " b      22")
+        );
+    }
 
     #[test]
     fn dates_both_ways() {
