@@ -442,7 +442,7 @@ impl Chain for DevChain {
     }
 
     async fn balance(&self, _: &Address, _: &str) -> Result<u128, ChainError> {
-        unimplemented!("the agent asks for no balance")
+        panic!("the agent asks for no balance")
     }
 
     async fn simulate(&self, tx: &[u8]) -> Result<u64, ChainError> {
@@ -484,27 +484,27 @@ impl Chain for DevChain {
     }
 
     async fn tx(&self, _: &Hash) -> Result<Option<TxStatus>, ChainError> {
-        unimplemented!("the agent never polls for a transaction")
+        panic!("the agent never polls for a transaction")
     }
 
     async fn proof(&self, _: &ContractAddress, _: &[u8], _: u64) -> Result<StateProof, ChainError> {
-        unimplemented!("the agent makes no evidence")
+        panic!("the agent makes no evidence")
     }
 
     async fn signed_header(&self, _: u64) -> Result<Vec<u8>, ChainError> {
-        unimplemented!("the agent makes no evidence")
+        panic!("the agent makes no evidence")
     }
 
     async fn validators(&self, _: u64) -> Result<Vec<u8>, ChainError> {
-        unimplemented!("the agent makes no evidence")
+        panic!("the agent makes no evidence")
     }
 
     async fn code(&self, _: u64) -> Result<Option<CodeInfo>, ChainError> {
-        unimplemented!("the agent deploys nothing")
+        panic!("the agent deploys nothing")
     }
 
     async fn contract(&self, _: &ContractAddress) -> Result<Option<ContractInfo>, ChainError> {
-        unimplemented!("the agent deploys nothing")
+        panic!("the agent deploys nothing")
     }
 }
 
