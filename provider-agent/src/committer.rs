@@ -69,6 +69,13 @@ impl Committer {
         self.0.send(Job { batch, reply }).await.map_err(|_| CommitError::Stopped)?;
         answer.await.map_err(|_| CommitError::Stopped)?
     }
+
+    /// Returns once every commit that can be read now is noted in the epoch file. Whoever signs or
+    /// answers from what it read, and did not commit itself, waits for this first: what is read can be
+    /// a commit whose number is not noted yet.
+    pub async fn settled(&self) -> Result<(), CommitError> {
+        self.commit(Batch::new()).await
+    }
 }
 
 /// Commits until the last [`Committer`] is gone, or a write fails.
@@ -96,6 +103,13 @@ async fn commit(
     epoch: &Epoch,
 ) -> Result<(), AgentError> {
     let (batches, replies): (Vec<Batch>, Vec<_>) = jobs.into_iter().map(|job| (job.batch, job.reply)).unzip();
+    if batches.iter().all(Vec::is_empty) {
+        // the commit before is noted: its own turn has ended
+        for reply in replies {
+            let _ = reply.send(Ok(()));
+        }
+        return Ok(());
+    }
     let has_entry = batches.iter().flatten().any(|write| matches!(write, Write::Append { .. }));
     if has_entry {
         blobs.sync().await?;
@@ -114,4 +128,77 @@ async fn commit(
         let _ = reply.send(refused.map_or(Ok(()), |refusal| Err(refusal.into())));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::{SystemRandom, blobs::FileBlobs, epoch::DiskEpochFile, sqlite::SqliteStore},
+        epoch::first_record,
+        ports::{EpochError, EpochFile, EpochRecord},
+    };
+    use tokio::sync::Semaphore;
+
+    /// An epoch file that is written only when the test allows it.
+    struct Held {
+        file: DiskEpochFile,
+        allowed: Arc<Semaphore>,
+    }
+
+    #[async_trait::async_trait]
+    impl EpochFile for Held {
+        async fn read(&self) -> Result<EpochRecord, EpochError> {
+            self.file.read().await
+        }
+
+        async fn moved(&self) -> Result<bool, EpochError> {
+            self.file.moved().await
+        }
+
+        async fn write(&self, record: &EpochRecord) -> Result<(), EpochError> {
+            self.allowed.acquire().await.map_err(std::io::Error::other)?.forget();
+            self.file.write(record).await
+        }
+
+        async fn settle(&self, record: &EpochRecord) -> Result<(), EpochError> {
+            self.file.settle(record).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_answered_only_after_its_commit_is_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+        let blobs: Arc<dyn Blobs> = Arc::new(FileBlobs::open(&dir.path().join("bodies")).unwrap());
+        let record = first_record(&SystemRandom, [1; 16], 0).unwrap();
+        let file = DiskEpochFile::create(&dir.path().join("epoch"), &record).unwrap();
+        let allowed = Arc::new(Semaphore::new(0));
+        let held = Held { file: file.clone(), allowed: allowed.clone() };
+        let epoch = Arc::new(Epoch::open(Arc::new(held)).await.unwrap());
+        let (committer, queue) = queue();
+        let running = tokio::spawn(run(queue, store.clone(), blobs, epoch));
+
+        committer.settled().await.unwrap();
+        assert_eq!(store.commit_number().await.unwrap(), 0, "waiting costs no commit");
+        let link = vec![Write::Link { identifier: [7; 32], case: casewise_ledger::CaseId([8; 32]) }];
+        let writing = committer.commit(link);
+        let mut writing = std::pin::pin!(writing);
+        assert!(futures::poll!(&mut writing).is_pending());
+        while store.linked(&[7; 32]).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        // The commit can be read. The process could end now, and its number be noted nowhere.
+        let mut settled = std::pin::pin!(committer.settled());
+        for _ in 0..100 {
+            assert!(futures::poll!(&mut settled).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(file.read().await.unwrap().counter, 0);
+        allowed.add_permits(1);
+        settled.await.unwrap();
+        assert_eq!(file.read().await.unwrap().counter, 1);
+        writing.await.unwrap();
+        assert!(!running.is_finished());
+    }
 }

@@ -214,6 +214,8 @@ async fn accepted_before(
     let lost = || AgentError::broken("an idempotency key without its entry");
     let lane = app.store.lane(&row.lane).await?.ok_or_else(lost)?;
     let entry = app.store.entries(&row.lane, row.index, 1).await?.pop().ok_or_else(lost)?;
+    // The head just read may be of a commit that a restore could not be told from yet.
+    app.committer.settled().await?;
     Ok(EntryAccepted {
         case: *case,
         lane: row.lane,
