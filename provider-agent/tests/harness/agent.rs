@@ -28,7 +28,10 @@ use super::{
 pub const READY_WITHIN: Duration = Duration::from_secs(90);
 /// What every case here asks of its authors.
 const POLICY: (u32, u32, u32, u32) = (86_400, 3_600, 3_600, 86_400);
+/// The program built with the tests.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_casewise-agent");
+/// Names another program to be tested, such as one that a build of something else does not replace.
+const PROGRAM_VARIABLE: &str = "CASEWISE_AGENT_BIN";
 
 /// An institution and its agent.
 pub struct Agent {
@@ -65,8 +68,9 @@ impl Agent {
         secret(&dir.path().join("passphrase"), &format!("{:032x}", rand::random::<u128>()));
         // A build that runs at the same time may replace the program; this one stays.
         let program = dir.path().join("casewise-agent");
-        if fs::hard_link(PROGRAM, &program).is_err() {
-            fs::copy(PROGRAM, &program).expect("a copy of the program");
+        let built = std::env::var(PROGRAM_VARIABLE).unwrap_or_else(|_| PROGRAM.into());
+        if fs::hard_link(&built, &program).is_err() {
+            fs::copy(&built, &program).expect("a copy of the program");
         }
         let made = Command::new(&program)
             .args(["keys", "new", "--out"])
