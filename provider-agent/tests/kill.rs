@@ -149,7 +149,9 @@ impl World {
             let replace = self.agent.request("POST", "/v1/epoch");
             tokio::spawn(async move { replace.send().await.map(|answer| answer.status()) });
         }
-        self.pause(400).await;
+        // Mostly at once, sometimes late enough for the largest records and for blocks.
+        let most = if self.rng.random_bool(0.25) { 3_000 } else { 400 };
+        self.pause(most).await;
         let in_flight = load.wait_in_flight(IN_FLIGHT).await;
         self.agent.kill().await;
         load.check();
@@ -210,6 +212,7 @@ impl World {
         }
         self.agent.kill().await;
         self.truth.learn(&self.agent.data()).await;
+        self.agent.verify().await;
         self.truth.check_leaves();
         let heads = self.truth.check_heads(&self.net).await;
         println!(

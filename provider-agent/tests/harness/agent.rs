@@ -149,6 +149,14 @@ impl Agent {
         }
     }
 
+    /// The dead agent's own comparison of its database with the chain and the bodies, which must find
+    /// nothing.
+    pub async fn verify(&self) {
+        let made = self.command("verify").arg("--bodies").output().await.expect("the agent's program");
+        let said = String::from_utf8_lossy(&made.stdout).into_owned() + &String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "verify: {said}");
+    }
+
     /// The program with the institution's configuration.
     fn command(&self, what: &str) -> Command {
         let at = |name: &str| self.place(name);

@@ -22,10 +22,15 @@ use casewise_ledger::{
 };
 use casewise_seal::{KemSecret, Letter, LetterKind, ListedEntry, accept_entry};
 
+use futures::StreamExt;
+
 use super::{agent::Agent, network::Net, now_ms};
 
 /// How long an offer is good, ms.
 const OFFER_LIFE: u64 = 3_600_000;
+
+/// Bodies fetched at the same time.
+const AT_ONCE: usize = 8;
 
 /// A patient with one case.
 pub struct Patient {
@@ -182,25 +187,38 @@ impl Patient {
         }
         let tree = Tree::new(&leaves);
         assert_eq!(tree.root, record.root, "lane {lane}: the entries served are not those anchored");
-        let mut opened = Vec::new();
-        for (index, entry) in (0..).zip(&entries) {
-            let root = self.roots.get(&lane).unwrap_or_else(|| panic!("no root key of lane {lane} arrived"));
-            assert_eq!(root_commitment(root), header.root);
-            let head = AnchoredHead { lane, size: record.size, root: record.root };
-            let proof = tree.proof(index);
-            let accepted = accept_entry(&header, &head, index, entry, &proof).expect("an entry to accept");
+        let head = AnchoredHead { lane, size: record.size, root: record.root };
+        let bodies = (0..).zip(&entries).map(async |(index, entry): (u32, &ListedEntry)| {
             let body = remote.body(&lane, index, entry.body_length).await;
             let body = body.unwrap_or_else(|error| panic!("body {index} of lane {lane}: {error}"));
-            let data = accepted.open(&KeySet::root(root).derive(index).expect("a key"), &body);
-            let data = data.unwrap_or_else(|error| panic!("entry {index} of lane {lane}: {error}"));
-            let content = match data {
-                Data::Content { media_type, content } => Some((media_type, sha256(&[&content]))),
-                _ => None,
-            };
-            opened.push(Opened { leaf: accepted.leaf(), kind: entry.header.kind, content });
-        }
+            self.open(&header, &head, index, entry, &tree, &body)
+        });
+        let opened = futures::stream::iter(bodies).buffered(AT_ONCE).collect().await;
         self.spot_check(remote, &lane, &record, &tree, entries.len()).await;
         Lane { header, record, successor: listing.successor, entries: opened, heads }
+    }
+
+    /// Accepts an entry under its anchored head, and opens it.
+    fn open(
+        &self,
+        header: &LaneHeader,
+        head: &AnchoredHead,
+        index: u32,
+        entry: &ListedEntry,
+        tree: &Tree,
+        body: &[u8],
+    ) -> Opened {
+        let lane = head.lane;
+        let root = self.roots.get(&lane).unwrap_or_else(|| panic!("no root key of lane {lane} arrived"));
+        assert_eq!(root_commitment(root), header.root);
+        let accepted =
+            accept_entry(header, head, index, entry, &tree.proof(index)).expect("an entry to accept");
+        let data = accepted.open(&KeySet::root(root).derive(index).expect("a key"), body);
+        let content = match data.unwrap_or_else(|error| panic!("entry {index} of lane {lane}: {error}")) {
+            Data::Content { media_type, content } => Some((media_type, sha256(&[&content]))),
+            _ => None,
+        };
+        Opened { leaf: accepted.leaf(), kind: entry.header.kind, content }
     }
 
     /// The agent's own proofs, of the first and the last entry it holds.
