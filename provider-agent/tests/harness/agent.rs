@@ -153,7 +153,8 @@ impl Agent {
     /// nothing.
     pub async fn verify(&self) {
         let made = self.command("verify").arg("--bodies").output().await.expect("the agent's program");
-        let said = String::from_utf8_lossy(&made.stdout).into_owned() + &String::from_utf8_lossy(&made.stderr);
+        let said =
+            String::from_utf8_lossy(&made.stdout).into_owned() + &String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "verify: {said}");
     }
 
