@@ -58,6 +58,7 @@ pub fn execute(
         }
         ExecuteMsg::Expire { commitment } => execute::expire::expire(deps, env, info, &commitment),
         ExecuteMsg::Ack { case, rev } => execute::ack::ack(deps, info, &case, rev),
+        _ => Err(ContractError::Host("not in this version".to_string())),
     }
 }
 

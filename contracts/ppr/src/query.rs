@@ -37,6 +37,7 @@ pub fn answer(deps: Deps, env: Env, msg: QueryMsg) -> Result<Binary, ContractErr
         QueryMsg::Acks { case, start_after, limit } => {
             to_json_binary(&acks(storage, env.block.height, &convert::case_id(&case)?, start_after, limit)?)
         }
+        _ => return Err(ContractError::Host("not in this version".to_string())),
     };
     Ok(answer?)
 }

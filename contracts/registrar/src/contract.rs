@@ -62,6 +62,7 @@ pub fn execute(
             let enrolment = execute::enrol::Enrolment { card, recovery, key, expires, signature };
             execute::enrol::enrol(deps, env, info, enrolment)
         }
+        _ => Err(ContractError::Host("not in this version".to_string())),
     }
 }
 

@@ -28,6 +28,7 @@ pub fn answer(deps: Deps, env: Env, msg: QueryMsg) -> Result<Binary, ContractErr
         QueryMsg::Bucket { prefix, start_after, limit } => {
             to_json_binary(&bucket(deps, prefix, start_after.as_ref(), limit)?)
         }
+        _ => return Err(ContractError::Host("not in this version".to_string())),
     };
     Ok(answer?)
 }
@@ -38,6 +39,10 @@ fn config(deps: Deps, env: &Env) -> Result<ConfigResponse, ContractError> {
         authority: deps.api.addr_humanize(&authority)?.into_string(),
         net: convert::hex(&this_net(deps, env)?),
         institutions: state::count(deps.storage)?,
+        proposed: None,
+        ppr: None,
+        paused: false,
+        recovery_delay: casewise_protocol::registrar::DEFAULT_RECOVERY_DELAY,
     })
 }
 

@@ -28,11 +28,12 @@ pub fn answer(deps: Deps, msg: QueryMsg) -> Result<Binary, ContractError> {
         }
         QueryMsg::Case { case } => {
             let record = state::case(deps.storage, &convert::case_id(&case)?)?;
-            to_json_binary(&record.as_ref().map(CaseInfo::from))
+            to_json_binary(&record.as_ref().map(|record| CaseInfo::new(record, None)))
         }
         QueryMsg::Status { case, institution } => {
             to_json_binary(&status(deps, &convert::case_id(&case)?, institution)?)
         }
+        _ => return Err(ContractError::Host("not in this version".to_string())),
     };
     Ok(answer?)
 }

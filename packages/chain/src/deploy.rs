@@ -180,8 +180,13 @@ impl Deployment<'_> {
     async fn instantiate_all(&self, codes: &Codes) -> Result<Contracts, ChainError> {
         let operator = account_to_bech32(&self.key.address(), &self.params.prefix);
         let authority = self.options.authority.clone().unwrap_or(operator);
-        let registrar =
-            self.instantiate("registrar", &codes.registrar, &registrar::InstantiateMsg { authority }).await?;
+        let registrar = self
+            .instantiate(
+                "registrar",
+                &codes.registrar,
+                &registrar::InstantiateMsg { authority, recovery_delay: None },
+            )
+            .await?;
         let text = |contract: &ContractAddress| contract.to_bech32(&self.params.prefix);
         let ppr_msg = ppr::InstantiateMsg { registrar: text(&registrar) };
         let ppr = self.instantiate("ppr", &codes.ppr, &ppr_msg).await?;

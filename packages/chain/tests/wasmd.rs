@@ -367,7 +367,11 @@ async fn the_deployment_is_what_the_manifest_says() {
         code_id: manifest.codes.registrar.id,
         label: "mine".to_owned(),
         admin: None,
-        msg: serde_json::to_vec(&registrar::InstantiateMsg { authority: config.authority }).unwrap(),
+        msg: serde_json::to_vec(&registrar::InstantiateMsg {
+            authority: config.authority,
+            recovery_delay: None,
+        })
+        .unwrap(),
     };
     let error =
         submit_and_wait(client, &stranger, vec![msg], &manifest.params, &SubmitOptions::default()).await;

@@ -29,6 +29,24 @@ pub mod ns {
     pub const REV: &str = "rev";
     /// ppr: case id → [`super::Policy`].
     pub const POLICY: &str = "policy";
+    /// registrar: account → [`super::PractitionerRecord`].
+    pub const PRACTITIONER: &str = "prac";
+    /// registrar: case id → the account that may recover the case.
+    pub const RECOVERY: &str = "recovery";
+    /// registrar: case id → [`super::RecoveryRecord`].
+    pub const RECOVERING: &str = "recovering";
+    /// registrar: case id → [`super::ClaimRecord`].
+    pub const CLAIM: &str = "claim";
+    /// ppr: case id ‖ account → [`super::DelegateRecord`].
+    pub const DELEGATE: &str = "delegate";
+    /// ppr: case id ‖ u32be number → [`super::EmergencyRecord`].
+    pub const EMERGENCY: &str = "emergency";
+    /// summary: case id ‖ lane id ‖ u32be index → [`super::DisputeRecord`].
+    pub const DISPUTE: &str = "dispute";
+    /// summary: lane id → [`super::CompromiseRecord`].
+    pub const COMPROMISE: &str = "compromise";
+    /// summary: lane id → [`super::ConflictRecord`].
+    pub const CONFLICT: &str = "conflict";
 }
 
 /// Key of a contract's record in the store `wasm`:
@@ -272,4 +290,225 @@ pub struct Policy {
     pub completion: u32,
     /// The case that this one corrects.
     pub amends: Option<CaseId>,
+}
+
+/// Whether a practitioner may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum PractitionerStatus {
+    /// May act.
+    Active,
+    /// Not now: its institution says so.
+    Suspended,
+    /// Not now: the consortium says so, and only it can lift that.
+    Barred,
+}
+
+/// What a practitioner is. A closed list: the chain carries no free text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum PractitionerRole {
+    /// Physician.
+    Doctor,
+    /// Nurse.
+    Nurse,
+    /// Midwife.
+    Midwife,
+    /// Dentist.
+    Dentist,
+    /// Pharmacist.
+    Pharmacist,
+    /// Ambulance and emergency staff.
+    Paramedic,
+    /// Physiotherapist, psychologist and other therapists.
+    Therapist,
+    /// Researcher.
+    Researcher,
+    /// Looks after privacy and reviews emergency access.
+    Auditor,
+}
+
+/// registrar's record of a practitioner.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct PractitionerRecord {
+    /// Format version.
+    pub version: V1,
+    /// May it act.
+    pub status: PractitionerStatus,
+    /// What it is.
+    pub role: PractitionerRole,
+    /// Where it works.
+    pub institution: u32,
+    /// When the status began, Unix ms.
+    pub since: u64,
+}
+
+/// registrar's record of a recovery that is running.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct RecoveryRecord {
+    /// Format version.
+    pub version: V1,
+    /// The holder to be.
+    pub holder: Address,
+    /// Hash of its X-Wing public key.
+    pub kem: Hash,
+    /// When it can be finished, Unix ms.
+    pub ready: u64,
+    /// From when on it counts no more, Unix ms.
+    pub lapses: u64,
+    /// The institution that attests it: it cannot be vetoed then.
+    pub attested: Option<u32>,
+}
+
+/// registrar's record of a claim that is offered by the custodian.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ClaimRecord {
+    /// Format version.
+    pub version: V1,
+    /// The account that may accept it.
+    pub holder: Address,
+    /// End of the offer, Unix ms, exclusive.
+    pub until: u64,
+}
+
+/// ppr's record of an account that acts for the holder.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DelegateRecord {
+    /// Format version.
+    pub version: V1,
+    /// One bit for each power.
+    pub powers: u16,
+    /// End, Unix ms, exclusive; 0 none.
+    pub until: u64,
+    /// Epoch of the identity whose holder named it: another holder did not.
+    pub epoch: u32,
+}
+
+/// Why a case is opened in an emergency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum EmergencyReason {
+    /// HL7 ETREAT: emergency treatment.
+    Treatment,
+    /// HL7 BTG: break the glass.
+    BreakTheGlass,
+    /// HL7 DISASTER: mass casualty.
+    Disaster,
+}
+
+/// What a review of an emergency access found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum ReviewOutcome {
+    /// It was needed.
+    Justified,
+    /// It was not.
+    Unjustified,
+}
+
+/// A review of an emergency access.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Review {
+    /// What it found.
+    pub outcome: ReviewOutcome,
+    /// Whose operator reviewed.
+    pub institution: u32,
+    /// When, Unix ms.
+    pub time: u64,
+}
+
+/// ppr's record of an emergency access.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct EmergencyRecord {
+    /// Format version.
+    pub version: V1,
+    /// Who opened the case.
+    pub practitioner: Address,
+    /// Where the practitioner works.
+    pub institution: u32,
+    /// Why.
+    pub reason: EmergencyReason,
+    /// Start, Unix ms.
+    pub since: u64,
+    /// End, Unix ms, exclusive.
+    pub until: u64,
+    /// What became of it.
+    pub review: Option<Review>,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum DisputeCode {
+    /// Its key or body does not open it.
+    Unreadable,
+    /// It belongs to somebody else.
+    WrongPatient,
+    /// Its content is false.
+    Incorrect,
+    /// It leaves out what belongs to it.
+    Incomplete,
+    /// Its claimed time is not the true one.
+    Untimely,
+    /// An access that no grant covers.
+    Unauthorised,
+}
+
+/// summary's record of a disputed entry.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DisputeRecord {
+    /// Format version.
+    pub version: V1,
+    /// What is wrong.
+    pub code: DisputeCode,
+    /// Since when, Unix ms.
+    pub since: u64,
+}
+
+/// summary's record of a device lane whose key got into other hands.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct CompromiseRecord {
+    /// Format version.
+    pub version: V1,
+    /// The first entry that is in doubt.
+    pub index: u32,
+    /// Height at which that was first said.
+    pub height: u64,
+    /// Time of that block, Unix ms.
+    pub time: u64,
+}
+
+/// summary's record of an author that signed two histories of one lane.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ConflictRecord {
+    /// Format version.
+    pub version: V1,
+    /// The position with two contents.
+    pub index: u32,
+    /// Height of the proof.
+    pub height: u64,
+    /// Time of that block, Unix ms.
+    pub time: u64,
+}
+
+/// `case id ‖ account`, the id of a delegate.
+pub fn delegate_id(case: &CaseId, account: &Address) -> [u8; 52] {
+    let mut id = [0; 52];
+    id[..32].copy_from_slice(&case.0);
+    id[32..].copy_from_slice(&account.0);
+    id
+}
+
+/// `case id ‖ lane id ‖ u32be index`, the id of a dispute.
+pub fn dispute_id(case: &CaseId, lane: &LaneId, index: u32) -> [u8; 68] {
+    let mut id = [0; 68];
+    id[..32].copy_from_slice(&case.0);
+    id[32..64].copy_from_slice(&lane.0);
+    id[64..].copy_from_slice(&index.to_be_bytes());
+    id
 }

@@ -186,6 +186,77 @@ mirror!(
     }
 );
 mirror!(
+    /// Whether a practitioner may act.
+    PractitionerStatus = records::PractitionerStatus {
+        /// May act.
+        Active = "active",
+        /// Not now: its institution says so.
+        Suspended = "suspended",
+        /// Not now: the consortium says so, and only it can lift that.
+        Barred = "barred",
+    }
+);
+mirror!(
+    /// What a practitioner is.
+    PractitionerRole = records::PractitionerRole {
+        /// Physician.
+        Doctor = "doctor",
+        /// Nurse.
+        Nurse = "nurse",
+        /// Midwife.
+        Midwife = "midwife",
+        /// Dentist.
+        Dentist = "dentist",
+        /// Pharmacist.
+        Pharmacist = "pharmacist",
+        /// Ambulance and emergency staff.
+        Paramedic = "paramedic",
+        /// Physiotherapist, psychologist and other therapists.
+        Therapist = "therapist",
+        /// Researcher.
+        Researcher = "researcher",
+        /// Looks after privacy and reviews emergency access.
+        Auditor = "auditor",
+    }
+);
+mirror!(
+    /// Why a case is opened in an emergency.
+    EmergencyReason = records::EmergencyReason {
+        /// HL7 ETREAT: emergency treatment.
+        Treatment = "treatment",
+        /// HL7 BTG: break the glass.
+        BreakTheGlass = "break_the_glass",
+        /// HL7 DISASTER: mass casualty.
+        Disaster = "disaster",
+    }
+);
+mirror!(
+    /// What a review of an emergency access found.
+    ReviewOutcome = records::ReviewOutcome {
+        /// It was needed.
+        Justified = "justified",
+        /// It was not.
+        Unjustified = "unjustified",
+    }
+);
+mirror!(
+    /// What is wrong with an entry.
+    DisputeCode = records::DisputeCode {
+        /// Its key or body does not open it.
+        Unreadable = "unreadable",
+        /// It belongs to somebody else.
+        WrongPatient = "wrong_patient",
+        /// Its content is false.
+        Incorrect = "incorrect",
+        /// It leaves out what belongs to it.
+        Incomplete = "incomplete",
+        /// Its claimed time is not the true one.
+        Untimely = "untimely",
+        /// An access that no grant covers.
+        Unauthorised = "unauthorised",
+    }
+);
+mirror!(
     /// What a lane holds.
     LaneClass = Class {
         /// Records, amendments, beats.

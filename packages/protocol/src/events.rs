@@ -8,10 +8,13 @@
 use core::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use casewise_ledger::{Address, AnchoredHead, CaseId, Commitment, Head, LaneHeader, LaneId, records};
+use casewise_ledger::{Address, AnchoredHead, CaseId, Commitment, Hash, Head, LaneHeader, LaneId, records};
 use cosmwasm_std::{Binary, HexBinary};
 
-use crate::convert::{GrantStatus, InstitutionStatus, RelationshipStatus};
+use crate::convert::{
+    DisputeCode, EmergencyReason, GrantStatus, InstitutionStatus, PractitionerStatus, RelationshipStatus,
+    ReviewOutcome,
+};
 
 /// Version of the events, attribute `v`.
 pub const VERSION: &str = "1";
@@ -64,6 +67,190 @@ pub enum Event {
         case: CaseId,
         /// Who enrolled it.
         institution: u32,
+    },
+    /// registrar: an account was proposed as authority, or the proposal taken back.
+    AuthorityProposed,
+    /// registrar: the proposed account is the authority now.
+    AuthorityChanged,
+    /// registrar: new registrations were stopped or allowed again.
+    RegistrationsPaused {
+        /// Stopped.
+        paused: bool,
+    },
+    /// registrar: a practitioner was registered, suspended or resumed.
+    PractitionerChanged {
+        /// Its account.
+        account: Address,
+        /// Where it works.
+        institution: u32,
+        /// The new status.
+        status: records::PractitionerStatus,
+    },
+    /// registrar: a custodial case is offered to its patient.
+    ClaimOffered {
+        /// The case.
+        case: CaseId,
+        /// End of the offer, Unix ms.
+        until: u64,
+    },
+    /// registrar: that offer was taken back.
+    ClaimWithdrawn {
+        /// The case.
+        case: CaseId,
+    },
+    /// registrar: a case has another holder and key.
+    IdentityRotated {
+        /// The case.
+        case: CaseId,
+        /// The key's new epoch.
+        epoch: u32,
+        /// How it came about.
+        cause: RotationCause,
+    },
+    /// registrar: a recovery was started.
+    RecoveryStarted {
+        /// The case.
+        case: CaseId,
+        /// When it can be finished, Unix ms.
+        ready: u64,
+    },
+    /// registrar: an institution attested a recovery.
+    RecoveryAttested {
+        /// The case.
+        case: CaseId,
+        /// The institution.
+        institution: u32,
+    },
+    /// registrar: a recovery was stopped.
+    RecoveryStopped {
+        /// The case.
+        case: CaseId,
+        /// By the holder's veto; else by the recovery account itself.
+        vetoed: bool,
+    },
+    /// ppr: an institution was invited, or the invitation taken back.
+    InvitationChanged {
+        /// The case.
+        case: CaseId,
+        /// The institution.
+        institution: u32,
+        /// It is invited.
+        invited: bool,
+    },
+    /// ppr: a delegate was named, changed or removed.
+    DelegateChanged {
+        /// The case.
+        case: CaseId,
+        /// Its account.
+        account: Address,
+        /// Its powers, a bit each; 0 when removed.
+        powers: u16,
+        /// End, Unix ms; 0 none.
+        until: u64,
+    },
+    /// ppr: a case was opened in an emergency.
+    EmergencyOpened {
+        /// The case.
+        case: CaseId,
+        /// Its number in the case.
+        number: u32,
+        /// Who.
+        practitioner: Address,
+        /// Where the practitioner works.
+        institution: u32,
+        /// Why.
+        reason: records::EmergencyReason,
+        /// End, Unix ms.
+        until: u64,
+    },
+    /// ppr: an emergency access was ended before its time.
+    EmergencyEnded {
+        /// The case.
+        case: CaseId,
+        /// Its number in the case.
+        number: u32,
+        /// The case's counter after it.
+        rev: u32,
+    },
+    /// ppr: an emergency access was reviewed.
+    EmergencyReviewed {
+        /// The case.
+        case: CaseId,
+        /// Its number in the case.
+        number: u32,
+        /// What the review found.
+        outcome: records::ReviewOutcome,
+    },
+    /// ppr: a case's counter went up because it has another holder.
+    RevRaised {
+        /// The case.
+        case: CaseId,
+        /// The counter.
+        rev: u32,
+    },
+    /// summary: a case is wound up.
+    CaseClosing {
+        /// The case.
+        case: CaseId,
+        /// Unix ms.
+        deadline: u64,
+    },
+    /// summary: a case's completion was proposed.
+    CompletionProposed {
+        /// The case.
+        case: CaseId,
+        /// Its digest.
+        digest: Hash,
+        /// When anyone may finish it, Unix ms.
+        deadline: u64,
+    },
+    /// summary: a case is completed.
+    CaseCompleted {
+        /// The case.
+        case: CaseId,
+        /// Its digest.
+        digest: Hash,
+    },
+    /// summary: a completion was objected to; the case is open again.
+    CaseReopened {
+        /// The case.
+        case: CaseId,
+        /// The digest objected to.
+        digest: Hash,
+    },
+    /// summary: a device lane's key was in other hands.
+    LaneCompromised {
+        /// The lane.
+        lane: LaneId,
+        /// The first entry in doubt.
+        index: u32,
+    },
+    /// summary: an entry is disputed.
+    EntryDisputed {
+        /// The case.
+        case: CaseId,
+        /// The lane.
+        lane: LaneId,
+        /// Its position.
+        index: u32,
+        /// What is wrong with it.
+        code: records::DisputeCode,
+    },
+    /// summary: a dispute was taken back.
+    DisputeWithdrawn {
+        /// The case.
+        case: CaseId,
+        /// The lane.
+        lane: LaneId,
+        /// Its position.
+        index: u32,
+    },
+    /// summary: an author was proven to have given two histories of a lane.
+    ConflictProven {
+        /// The lane.
+        lane: LaneId,
+        /// The position with two contents.
+        index: u32,
     },
     /// ppr: a relationship changed.
     RelationshipChanged {
@@ -149,6 +336,36 @@ pub enum Event {
     },
 }
 
+/// How a case came to another holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotationCause {
+    /// The holder did it.
+    Rotation,
+    /// The patient claimed a custodial case.
+    Claim,
+    /// By the recovery account.
+    Recovery,
+}
+
+impl RotationCause {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Rotation, Self::Claim, Self::Recovery];
+
+    /// The word in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotation => "rotation",
+            Self::Claim => "claim",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// The value of a word, if it is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
+    }
+}
+
 /// Why an event of ours was not understood. The reader must stop, not skip it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -203,8 +420,32 @@ mod name {
     pub const LANE_CLOSING: &str = "lane_closing";
     pub const LANE_CLOSED: &str = "lane_closed";
     pub const SEEN: &str = "seen";
+    pub const AUTHORITY_PROPOSED: &str = "authority_proposed";
+    pub const AUTHORITY_CHANGED: &str = "authority_changed";
+    pub const REGISTRATIONS_PAUSED: &str = "registrations_paused";
+    pub const PRACTITIONER_CHANGED: &str = "practitioner_changed";
+    pub const CLAIM_OFFERED: &str = "claim_offered";
+    pub const CLAIM_WITHDRAWN: &str = "claim_withdrawn";
+    pub const IDENTITY_ROTATED: &str = "identity_rotated";
+    pub const RECOVERY_STARTED: &str = "recovery_started";
+    pub const RECOVERY_ATTESTED: &str = "recovery_attested";
+    pub const RECOVERY_STOPPED: &str = "recovery_stopped";
+    pub const INVITATION_CHANGED: &str = "invitation_changed";
+    pub const DELEGATE_CHANGED: &str = "delegate_changed";
+    pub const EMERGENCY_OPENED: &str = "emergency_opened";
+    pub const EMERGENCY_ENDED: &str = "emergency_ended";
+    pub const EMERGENCY_REVIEWED: &str = "emergency_reviewed";
+    pub const REV_RAISED: &str = "rev_raised";
+    pub const CASE_CLOSING: &str = "case_closing";
+    pub const COMPLETION_PROPOSED: &str = "completion_proposed";
+    pub const CASE_COMPLETED: &str = "case_completed";
+    pub const CASE_REOPENED: &str = "case_reopened";
+    pub const LANE_COMPROMISED: &str = "lane_compromised";
+    pub const ENTRY_DISPUTED: &str = "entry_disputed";
+    pub const DISPUTE_WITHDRAWN: &str = "dispute_withdrawn";
+    pub const CONFLICT_PROVEN: &str = "conflict_proven";
 
-    pub const ALL: [&str; 16] = [
+    pub const ALL: [&str; 40] = [
         INSTITUTION_REGISTERED,
         INSTITUTION_UPDATED,
         INSTITUTION_STATUS,
@@ -221,6 +462,30 @@ mod name {
         LANE_CLOSING,
         LANE_CLOSED,
         SEEN,
+        AUTHORITY_PROPOSED,
+        AUTHORITY_CHANGED,
+        REGISTRATIONS_PAUSED,
+        PRACTITIONER_CHANGED,
+        CLAIM_OFFERED,
+        CLAIM_WITHDRAWN,
+        IDENTITY_ROTATED,
+        RECOVERY_STARTED,
+        RECOVERY_ATTESTED,
+        RECOVERY_STOPPED,
+        INVITATION_CHANGED,
+        DELEGATE_CHANGED,
+        EMERGENCY_OPENED,
+        EMERGENCY_ENDED,
+        EMERGENCY_REVIEWED,
+        REV_RAISED,
+        CASE_CLOSING,
+        COMPLETION_PROPOSED,
+        CASE_COMPLETED,
+        CASE_REOPENED,
+        LANE_COMPROMISED,
+        ENTRY_DISPUTED,
+        DISPUTE_WITHDRAWN,
+        CONFLICT_PROVEN,
     ];
 }
 
@@ -245,6 +510,13 @@ impl Value<'_> {
 
 fn number(value: u32) -> Value<'static> {
     Value::Number(u64::from(value))
+}
+
+/// The words of false and true.
+const TRUTH: [&str; 2] = ["false", "true"];
+
+fn truth(value: bool) -> Value<'static> {
+    Value::Word(TRUTH[usize::from(value)])
 }
 
 fn packed<T: BorshSerialize>(value: &T) -> Value<'static> {
@@ -301,6 +573,14 @@ impl<'a> Reader<'a> {
     /// An id or account: lower-case hexadecimal of its length.
     fn id<T: FromStr>(&mut self, key: &'static str) -> Result<T, EventError> {
         self.parse(key, |text| text.parse().ok())
+    }
+
+    fn hash(&mut self, key: &'static str) -> Result<Hash, EventError> {
+        self.id::<CaseId>(key).map(|id| id.0)
+    }
+
+    fn truth(&mut self, key: &'static str) -> Result<bool, EventError> {
+        self.parse(key, |text| TRUTH.iter().position(|word| *word == text).map(|at| at == 1))
     }
 
     fn packed<T: BorshDeserialize>(&mut self, key: &'static str) -> Result<T, EventError> {
@@ -369,6 +649,116 @@ impl Event {
                     ("rev", number(*rev)),
                 ];
                 (name::ACKED, attributes)
+            }
+            Self::AuthorityProposed => (name::AUTHORITY_PROPOSED, Vec::new()),
+            Self::AuthorityChanged => (name::AUTHORITY_CHANGED, Vec::new()),
+            Self::RegistrationsPaused { paused } => {
+                (name::REGISTRATIONS_PAUSED, vec![("paused", truth(*paused))])
+            }
+            Self::PractitionerChanged { account, institution, status } => (
+                name::PRACTITIONER_CHANGED,
+                vec![
+                    ("account", Bytes(&account.0)),
+                    ("institution", number(*institution)),
+                    ("status", Word(PractitionerStatus::from(*status).as_str())),
+                ],
+            ),
+            Self::ClaimOffered { case, until } => {
+                (name::CLAIM_OFFERED, vec![("case", Bytes(&case.0)), ("until", Value::Number(*until))])
+            }
+            Self::ClaimWithdrawn { case } => (name::CLAIM_WITHDRAWN, vec![("case", Bytes(&case.0))]),
+            Self::IdentityRotated { case, epoch, cause } => (
+                name::IDENTITY_ROTATED,
+                vec![("case", Bytes(&case.0)), ("epoch", number(*epoch)), ("cause", Word(cause.as_str()))],
+            ),
+            Self::RecoveryStarted { case, ready } => {
+                (name::RECOVERY_STARTED, vec![("case", Bytes(&case.0)), ("ready", Value::Number(*ready))])
+            }
+            Self::RecoveryAttested { case, institution } => (
+                name::RECOVERY_ATTESTED,
+                vec![("case", Bytes(&case.0)), ("institution", number(*institution))],
+            ),
+            Self::RecoveryStopped { case, vetoed } => {
+                (name::RECOVERY_STOPPED, vec![("case", Bytes(&case.0)), ("vetoed", truth(*vetoed))])
+            }
+            Self::InvitationChanged { case, institution, invited } => (
+                name::INVITATION_CHANGED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("institution", number(*institution)),
+                    ("invited", truth(*invited)),
+                ],
+            ),
+            Self::DelegateChanged { case, account, powers, until } => (
+                name::DELEGATE_CHANGED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("account", Bytes(&account.0)),
+                    ("powers", number(u32::from(*powers))),
+                    ("until", Value::Number(*until)),
+                ],
+            ),
+            Self::EmergencyOpened { case, number: n, practitioner, institution, reason, until } => (
+                name::EMERGENCY_OPENED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("number", number(*n)),
+                    ("practitioner", Bytes(&practitioner.0)),
+                    ("institution", number(*institution)),
+                    ("reason", Word(EmergencyReason::from(*reason).as_str())),
+                    ("until", Value::Number(*until)),
+                ],
+            ),
+            Self::EmergencyEnded { case, number: n, rev } => (
+                name::EMERGENCY_ENDED,
+                vec![("case", Bytes(&case.0)), ("number", number(*n)), ("rev", number(*rev))],
+            ),
+            Self::EmergencyReviewed { case, number: n, outcome } => (
+                name::EMERGENCY_REVIEWED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("number", number(*n)),
+                    ("outcome", Word(ReviewOutcome::from(*outcome).as_str())),
+                ],
+            ),
+            Self::RevRaised { case, rev } => {
+                (name::REV_RAISED, vec![("case", Bytes(&case.0)), ("rev", number(*rev))])
+            }
+            Self::CaseClosing { case, deadline } => {
+                (name::CASE_CLOSING, vec![("case", Bytes(&case.0)), ("deadline", Value::Number(*deadline))])
+            }
+            Self::CompletionProposed { case, digest, deadline } => (
+                name::COMPLETION_PROPOSED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("digest", Bytes(digest)),
+                    ("deadline", Value::Number(*deadline)),
+                ],
+            ),
+            Self::CaseCompleted { case, digest } => {
+                (name::CASE_COMPLETED, vec![("case", Bytes(&case.0)), ("digest", Bytes(digest))])
+            }
+            Self::CaseReopened { case, digest } => {
+                (name::CASE_REOPENED, vec![("case", Bytes(&case.0)), ("digest", Bytes(digest))])
+            }
+            Self::LaneCompromised { lane, index } => {
+                (name::LANE_COMPROMISED, vec![("lane", Bytes(&lane.0)), ("index", number(*index))])
+            }
+            Self::EntryDisputed { case, lane, index, code } => (
+                name::ENTRY_DISPUTED,
+                vec![
+                    ("case", Bytes(&case.0)),
+                    ("lane", Bytes(&lane.0)),
+                    ("index", number(*index)),
+                    ("code", Word(DisputeCode::from(*code).as_str())),
+                ],
+            ),
+            Self::DisputeWithdrawn { case, lane, index } => (
+                name::DISPUTE_WITHDRAWN,
+                vec![("case", Bytes(&case.0)), ("lane", Bytes(&lane.0)), ("index", number(*index))],
+            ),
+            Self::ConflictProven { lane, index } => {
+                (name::CONFLICT_PROVEN, vec![("lane", Bytes(&lane.0)), ("index", number(*index))])
             }
             Self::LaneOpened { header } => (name::LANE_OPENED, vec![("header", packed(header))]),
             Self::Anchored { heads } => (name::ANCHORED, vec![("heads", packed(heads))]),
@@ -463,6 +853,73 @@ fn read(r: &mut Reader<'_>) -> Result<Event, EventError> {
         name::LANE_CLOSED => {
             Event::LaneClosed { lane: r.id("lane")?, case: r.id("case")?, head: r.packed("head")? }
         }
+        name::AUTHORITY_PROPOSED => Event::AuthorityProposed,
+        name::AUTHORITY_CHANGED => Event::AuthorityChanged,
+        name::REGISTRATIONS_PAUSED => Event::RegistrationsPaused { paused: r.truth("paused")? },
+        name::PRACTITIONER_CHANGED => Event::PractitionerChanged {
+            account: r.id("account")?,
+            institution: r.number("institution")?,
+            status: r.parse("status", PractitionerStatus::from_word)?.into(),
+        },
+        name::CLAIM_OFFERED => Event::ClaimOffered { case: r.id("case")?, until: r.number("until")? },
+        name::CLAIM_WITHDRAWN => Event::ClaimWithdrawn { case: r.id("case")? },
+        name::IDENTITY_ROTATED => Event::IdentityRotated {
+            case: r.id("case")?,
+            epoch: r.number("epoch")?,
+            cause: r.parse("cause", RotationCause::from_word)?,
+        },
+        name::RECOVERY_STARTED => Event::RecoveryStarted { case: r.id("case")?, ready: r.number("ready")? },
+        name::RECOVERY_ATTESTED => {
+            Event::RecoveryAttested { case: r.id("case")?, institution: r.number("institution")? }
+        }
+        name::RECOVERY_STOPPED => Event::RecoveryStopped { case: r.id("case")?, vetoed: r.truth("vetoed")? },
+        name::INVITATION_CHANGED => Event::InvitationChanged {
+            case: r.id("case")?,
+            institution: r.number("institution")?,
+            invited: r.truth("invited")?,
+        },
+        name::DELEGATE_CHANGED => Event::DelegateChanged {
+            case: r.id("case")?,
+            account: r.id("account")?,
+            powers: r.number("powers")?,
+            until: r.number("until")?,
+        },
+        name::EMERGENCY_OPENED => Event::EmergencyOpened {
+            case: r.id("case")?,
+            number: r.number("number")?,
+            practitioner: r.id("practitioner")?,
+            institution: r.number("institution")?,
+            reason: r.parse("reason", EmergencyReason::from_word)?.into(),
+            until: r.number("until")?,
+        },
+        name::EMERGENCY_ENDED => {
+            Event::EmergencyEnded { case: r.id("case")?, number: r.number("number")?, rev: r.number("rev")? }
+        }
+        name::EMERGENCY_REVIEWED => Event::EmergencyReviewed {
+            case: r.id("case")?,
+            number: r.number("number")?,
+            outcome: r.parse("outcome", ReviewOutcome::from_word)?.into(),
+        },
+        name::REV_RAISED => Event::RevRaised { case: r.id("case")?, rev: r.number("rev")? },
+        name::CASE_CLOSING => Event::CaseClosing { case: r.id("case")?, deadline: r.number("deadline")? },
+        name::COMPLETION_PROPOSED => Event::CompletionProposed {
+            case: r.id("case")?,
+            digest: r.hash("digest")?,
+            deadline: r.number("deadline")?,
+        },
+        name::CASE_COMPLETED => Event::CaseCompleted { case: r.id("case")?, digest: r.hash("digest")? },
+        name::CASE_REOPENED => Event::CaseReopened { case: r.id("case")?, digest: r.hash("digest")? },
+        name::LANE_COMPROMISED => Event::LaneCompromised { lane: r.id("lane")?, index: r.number("index")? },
+        name::ENTRY_DISPUTED => Event::EntryDisputed {
+            case: r.id("case")?,
+            lane: r.id("lane")?,
+            index: r.number("index")?,
+            code: r.parse("code", DisputeCode::from_word)?.into(),
+        },
+        name::DISPUTE_WITHDRAWN => {
+            Event::DisputeWithdrawn { case: r.id("case")?, lane: r.id("lane")?, index: r.number("index")? }
+        }
+        name::CONFLICT_PROVEN => Event::ConflictProven { lane: r.id("lane")?, index: r.number("index")? },
         // name::ALL holds no other
         _ => Event::Seen { case: r.id("case")?, lane: r.id("lane")?, size: r.number("size")? },
     })

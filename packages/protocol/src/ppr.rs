@@ -7,7 +7,7 @@ use cosmwasm_std::{HexBinary, Uint64};
 
 use crate::{
     ProtocolError,
-    convert::{self, GrantStatus, RelationshipStatus},
+    convert::{self, EmergencyReason, GrantStatus, RelationshipStatus, ReviewOutcome},
 };
 
 /// Most grants in one message, made or revoked.
@@ -16,6 +16,15 @@ pub const MAX_GRANTS: usize = 64;
 pub const MAX_GRACE: u32 = 30 * 86_400;
 /// Longest completion time-out of a policy, seconds: 90 days.
 pub const MAX_COMPLETION: u32 = 90 * 86_400;
+/// Most delegates of a case at once.
+pub const MAX_DELEGATES: usize = 8;
+/// Longest emergency access, ms: 24 hours.
+pub const MAX_EMERGENCY_MS: u64 = 86_400_000;
+/// How long after its end an emergency access may wait for its review, ms: 72 hours. After that
+/// its practitioner opens no other.
+pub const REVIEW_MS: u64 = 3 * 86_400_000;
+/// Most emergency accesses of a practitioner that wait for their review.
+pub const MAX_UNREVIEWED: usize = 16;
 /// Blocks an author has to acknowledge a higher `rev`.
 pub const ACK_BLOCKS: u64 = 2;
 
@@ -73,6 +82,26 @@ impl From<&records::Policy> for PolicyMsg {
             amends: policy.amends.map(|case| convert::hex(&case.0)),
         }
     }
+}
+
+/// What a delegate may do. None of them names delegates, changes the holder or stops a recovery.
+#[cw_serde]
+#[derive(Copy, Eq, PartialOrd, Ord)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub enum Power {
+    /// Invite, accept, decline, suspend, resume and end relationships.
+    Relationships,
+    /// Make grants.
+    Grants,
+    /// Revoke grants and end emergency accesses.
+    Revocations,
+    /// Acknowledge what was seen.
+    Acknowledgements,
+    /// Wind up; propose, approve and object to completion.
+    Completion,
+    /// Dispute entries and take disputes back.
+    Disputes,
 }
 
 /// A grant to be made. What it says is known only to those who hold its opening.
@@ -133,6 +162,84 @@ pub enum ExecuteMsg {
         case: HexBinary,
         /// The institution.
         institution: u32,
+    },
+    /// The holder invites an institution: its proposal is accepted as it comes.
+    Invite {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder takes an invitation back that was not followed.
+    WithdrawInvitation {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder suspends a relationship that is in force. The institution's content lanes close.
+    Suspend {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder resumes a suspended relationship.
+    Resume {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// The holder names a delegate, or gives one other powers. A new holder's delegates are its own.
+    SetDelegate {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The delegate's account.
+        account: String,
+        /// What it may do, strictly ascending in the order of [`Power`].
+        powers: Vec<Power>,
+        /// End, Unix ms, exclusive; none: until it is removed.
+        until: Option<Uint64>,
+    },
+    /// The holder, or the delegate itself, ends a delegation.
+    RemoveDelegate {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The delegate's account.
+        account: String,
+    },
+    /// A practitioner opens a case in an emergency, without a grant.
+    OpenEmergency {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Why.
+        reason: EmergencyReason,
+        /// End, Unix ms, exclusive, at most [`MAX_EMERGENCY_MS`] ahead.
+        until: Uint64,
+    },
+    /// The practitioner or the holder ends an emergency access before its time. `rev` goes up by
+    /// one if it was running.
+    EndEmergency {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Its number in the case.
+        number: u32,
+    },
+    /// An operator of the practitioner's institution, or of an oversight institution, says what a
+    /// review of an emergency access found.
+    ReviewEmergency {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Its number in the case.
+        number: u32,
+        /// What it found.
+        outcome: ReviewOutcome,
+    },
+    /// registrar tells that a case has another holder. `rev` goes up by one.
+    HolderChanged {
+        /// The case, 32 bytes.
+        case: HexBinary,
     },
     /// The holder or an operator of the institution ends the relationship, for good.
     End {
@@ -203,6 +310,40 @@ pub enum QueryMsg {
         /// Items of the page.
         limit: Option<u32>,
     },
+    /// Whether an institution is invited.
+    #[returns(bool)]
+    Invited {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The institution.
+        institution: u32,
+    },
+    /// A case's delegates in ascending account, those that are over included.
+    #[returns(DelegatesResponse)]
+    Delegates {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Account after which to start.
+        start_after: Option<String>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// A case's emergency accesses in ascending number, from 1.
+    #[returns(EmergenciesResponse)]
+    Emergencies {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Number after which to start.
+        start_after: Option<u32>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// The emergency accesses of a practitioner that wait for their review.
+    #[returns(UnreviewedResponse)]
+    Unreviewed {
+        /// The practitioner's account.
+        practitioner: String,
+    },
     /// A grant.
     #[returns(Option<GrantInfo>)]
     Grant {
@@ -262,6 +403,103 @@ impl RelationshipInfo {
     pub fn record(&self) -> records::RelationshipRecord {
         records::RelationshipRecord { version: V1, status: self.status.into(), since: self.since.u64() }
     }
+}
+
+/// A page of delegates.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct DelegatesResponse {
+    /// In ascending account.
+    pub delegates: Vec<DelegateInfo>,
+}
+
+/// A delegate.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct DelegateInfo {
+    /// Its account.
+    pub account: String,
+    /// What it may do.
+    pub powers: Vec<Power>,
+    /// End, Unix ms, exclusive.
+    pub until: Option<Uint64>,
+    /// It may act now: its end is not reached and the holder who named it is still the holder.
+    pub live: bool,
+}
+
+/// A page of emergency accesses.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct EmergenciesResponse {
+    /// In ascending number.
+    pub emergencies: Vec<EmergencyInfo>,
+}
+
+/// An emergency access.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct EmergencyInfo {
+    /// Its number in the case, from 1.
+    pub number: u32,
+    /// Who opened the case.
+    pub practitioner: String,
+    /// Where the practitioner works.
+    pub institution: u32,
+    /// Why.
+    pub reason: EmergencyReason,
+    /// Start, Unix ms.
+    pub since: Uint64,
+    /// End, Unix ms, exclusive.
+    pub until: Uint64,
+    /// What a review found.
+    pub review: Option<ReviewInfo>,
+    /// The review is overdue.
+    pub overdue: bool,
+}
+
+/// A review of an emergency access.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct ReviewInfo {
+    /// What it found.
+    pub outcome: ReviewOutcome,
+    /// Whose operator reviewed.
+    pub institution: u32,
+    /// When, Unix ms.
+    pub time: Uint64,
+}
+
+/// Emergency accesses that wait for their review, at most [`MAX_UNREVIEWED`].
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct UnreviewedResponse {
+    /// In the order in which they were opened.
+    pub accesses: Vec<UnreviewedInfo>,
+    /// One of them is overdue: the practitioner opens no other until it is reviewed.
+    pub blocked: bool,
+}
+
+/// An emergency access that waits for its review.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct UnreviewedInfo {
+    /// The case, 32 bytes.
+    pub case: HexBinary,
+    /// Its number in the case.
+    pub number: u32,
+    /// When the review is overdue, Unix ms.
+    pub due: Uint64,
 }
 
 /// A page of relationships.

@@ -5,10 +5,11 @@ use core::marker::PhantomData;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
-    CaseId, decode, encode,
+    Address, CaseId, decode, encode,
     records::{
-        CaseRecord, GrantRecord, IdentityRecord, InstitutionRecord, LaneRecord, Policy, RelationshipRecord,
-        ns, record_key,
+        CaseRecord, ClaimRecord, CompromiseRecord, ConflictRecord, DelegateRecord, DisputeRecord,
+        EmergencyRecord, GrantRecord, IdentityRecord, InstitutionRecord, LaneRecord, Policy,
+        PractitionerRecord, RecoveryRecord, RelationshipRecord, ns, record_key,
     },
 };
 use cosmwasm_std::{Addr, Order, QuerierWrapper, Storage};
@@ -25,6 +26,18 @@ pub const IDENTITY: Record<IdentityRecord> = Record::new(ns::IDENTITY);
 pub const HOLDER: Record<CaseId> = Record::new(ns::HOLDER);
 /// registrar: canonical bytes of the authority's account, no id. Read by ppr.
 pub const AUTHORITY: Record<Vec<u8>> = Record::new("authority");
+/// registrar: practitioners, id account.
+pub const PRACTITIONER: Record<PractitionerRecord> = Record::new(ns::PRACTITIONER);
+/// registrar: accounts that may recover, id case.
+pub const RECOVERY: Record<Address> = Record::new(ns::RECOVERY);
+/// registrar: recoveries that are running, id case. Read by ppr and summary.
+pub const RECOVERING: Record<RecoveryRecord> = Record::new(ns::RECOVERING);
+/// registrar: claims that are offered, id case.
+pub const CLAIM: Record<ClaimRecord> = Record::new(ns::CLAIM);
+/// ppr: delegates, id case ‖ account. Read by summary.
+pub const DELEGATE: Record<DelegateRecord> = Record::new(ns::DELEGATE);
+/// ppr: emergency accesses, id case ‖ u32be number.
+pub const EMERGENCY: Record<EmergencyRecord> = Record::new(ns::EMERGENCY);
 /// ppr: relationships, id case ‖ u32be institution.
 pub const RELATIONSHIP: Record<RelationshipRecord> = Record::new(ns::RELATIONSHIP);
 /// ppr: grants, id commitment.
@@ -37,6 +50,12 @@ pub const POLICY: Record<Policy> = Record::new(ns::POLICY);
 pub const LANE: Record<LaneRecord> = Record::new(ns::LANE);
 /// summary: cases, id case.
 pub const CASE: Record<CaseRecord> = Record::new(ns::CASE);
+/// summary: disputed entries, id case ‖ lane ‖ u32be index.
+pub const DISPUTE: Record<DisputeRecord> = Record::new(ns::DISPUTE);
+/// summary: device lanes whose key is in other hands, id lane.
+pub const COMPROMISE: Record<CompromiseRecord> = Record::new(ns::COMPROMISE);
+/// summary: lanes with two histories, id lane.
+pub const CONFLICT: Record<ConflictRecord> = Record::new(ns::CONFLICT);
 /// summary: deadlines in Unix ms, id lane or case.
 pub const DUE: Record<Be64> = Record::new(ns::DUE);
 

@@ -7,7 +7,7 @@ use cosmwasm_std::{Binary, HexBinary, Uint64};
 
 use crate::{
     ProtocolError, account,
-    convert::{self, InstitutionKind, InstitutionStatus},
+    convert::{self, InstitutionKind, InstitutionStatus, PractitionerRole, PractitionerStatus},
 };
 
 /// Longest name of an institution, bytes of UTF-8.
@@ -16,6 +16,16 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_ENDPOINT: usize = 256;
 /// Most operator accounts of an institution, its main account included.
 pub const MAX_OPERATORS: usize = 64;
+/// How long a recovery waits for a veto unless the network says otherwise, seconds: 3 days.
+pub const DEFAULT_RECOVERY_DELAY: u32 = 3 * 86_400;
+/// Shortest delay of a recovery, seconds: for networks made for tests.
+pub const MIN_RECOVERY_DELAY: u32 = 1;
+/// Longest delay of a recovery, seconds: 30 days.
+pub const MAX_RECOVERY_DELAY: u32 = 30 * 86_400;
+/// How long a recovery can be finished once it is ready, ms: 30 days; then it counts no more.
+pub const RECOVERY_WINDOW_MS: u64 = 30 * 86_400_000;
+/// Longest offer of a claim, ms: 30 days.
+pub const MAX_CLAIM_MS: u64 = 30 * 86_400_000;
 
 /// What the contract starts with.
 #[cw_serde]
@@ -24,13 +34,20 @@ pub const MAX_OPERATORS: usize = 64;
 pub struct InstantiateMsg {
     /// Account of the consortium: admits institutions. May be a group's.
     pub authority: String,
+    /// How long a recovery waits, seconds: [`MIN_RECOVERY_DELAY`] to [`MAX_RECOVERY_DELAY`]; none
+    /// is [`DEFAULT_RECOVERY_DELAY`].
+    pub recovery_delay: Option<u32>,
 }
 
 /// What a new version of the code is started with.
 #[cw_serde]
 #[serde(deny_unknown_fields)]
 #[schemaifier(mute_warnings)]
-pub struct MigrateMsg {}
+pub struct MigrateMsg {
+    /// How long a recovery waits, seconds; none leaves it, or sets [`DEFAULT_RECOVERY_DELAY`] where
+    /// the older version had none.
+    pub recovery_delay: Option<u32>,
+}
 
 /// What can be done.
 #[cw_serde]
@@ -90,6 +107,119 @@ pub enum ExecuteMsg {
         /// Its number.
         institution: u32,
     },
+    /// The authority names the account that is to follow it; none takes the proposal back.
+    ProposeAuthority {
+        /// The account. May be a group's.
+        account: Option<String>,
+    },
+    /// The account that was proposed becomes the authority.
+    AcceptAuthority {},
+    /// The authority names the ppr contract that is told of new holders.
+    SetPpr {
+        /// Its address.
+        ppr: String,
+    },
+    /// The authority stops new registrations (institutions, practitioners, identities) or allows
+    /// them again. What is registered goes on.
+    PauseRegistrations {
+        /// Stopped or not.
+        paused: bool,
+    },
+    /// An operator registers a practitioner of its institution.
+    RegisterPractitioner {
+        /// The practitioner's account.
+        account: String,
+        /// What it is.
+        role: PractitionerRole,
+    },
+    /// An operator of the practitioner's institution suspends it; the authority bars it.
+    SuspendPractitioner {
+        /// The practitioner's account.
+        account: String,
+    },
+    /// Lifts a suspension; only the authority lifts its own.
+    ResumePractitioner {
+        /// The practitioner's account.
+        account: String,
+    },
+    /// An operator enrols a case whose holder's key its institution made, for a patient who cannot.
+    /// The patient claims it later. It has no recovery account until then.
+    EnrolCustodial {
+        /// Borsh `CaseCard`.
+        card: Binary,
+        /// The holder's compressed secp256k1 key, 33 bytes.
+        key: HexBinary,
+        /// End of the offer, Unix ms, exclusive.
+        expires: Uint64,
+        /// Over SHA-256 of the card's open message without recovery account, 64 bytes, low s.
+        signature: HexBinary,
+    },
+    /// The holder of a custodial case offers it to the account that the patient has made for it.
+    OfferClaim {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The patient's account.
+        holder: String,
+        /// End of the offer, Unix ms, exclusive, at most [`MAX_CLAIM_MS`] ahead.
+        until: Uint64,
+    },
+    /// The holder of a custodial case takes its offer back.
+    WithdrawClaim {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// The account to which a custodial case is offered becomes its holder.
+    AcceptClaim {
+        /// Borsh `RotateCard`.
+        card: Binary,
+        /// Account that may recover the case from now on.
+        recovery: Option<String>,
+        /// The new holder's compressed key, 33 bytes.
+        key: HexBinary,
+        /// Over SHA-256 of the card's message, 64 bytes, low s.
+        signature: HexBinary,
+    },
+    /// The holder puts another account and key of its own in its place.
+    Rotate {
+        /// Borsh `RotateCard`.
+        card: Binary,
+        /// The new holder's compressed key, 33 bytes.
+        key: HexBinary,
+        /// Over SHA-256 of the card's message, 64 bytes, low s.
+        signature: HexBinary,
+    },
+    /// The recovery account starts to put another account in the holder's place. Until it is
+    /// finished or stopped, the holder only revokes.
+    StartRecovery {
+        /// Borsh `RotateCard`.
+        card: Binary,
+        /// The new holder's compressed key, 33 bytes.
+        key: HexBinary,
+        /// Over SHA-256 of the card's message, 64 bytes, low s.
+        signature: HexBinary,
+    },
+    /// An operator of an institution with an active relationship attests that the patient wants the
+    /// recovery: it cannot be vetoed then.
+    AttestRecovery {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// The holder stops a recovery. Once in the life of a holder found by claim or recovery:
+    /// a stolen key must not stop it for ever.
+    VetoRecovery {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// The recovery account stops its own recovery.
+    CancelRecovery {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// The recovery account or the new holder finishes a recovery whose delay is over.
+    FinishRecovery {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
     /// An operator enrols a case's virtual identity with the holder's signature.
     Enrol {
         /// Borsh `CaseCard`.
@@ -134,6 +264,34 @@ pub enum QueryMsg {
         /// The account.
         account: String,
     },
+    /// A practitioner.
+    #[returns(Option<PractitionerInfo>)]
+    Practitioner {
+        /// Its account.
+        account: String,
+    },
+    /// Practitioners of an institution in ascending account.
+    #[returns(PractitionersResponse)]
+    Practitioners {
+        /// The institution's number.
+        institution: u32,
+        /// Account after which to start.
+        start_after: Option<String>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// A recovery that is running.
+    #[returns(Option<RecoveryInfo>)]
+    Recovery {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// A claim that is offered.
+    #[returns(Option<ClaimInfo>)]
+    Claim {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
     /// A case's virtual identity.
     #[returns(Option<IdentityInfo>)]
     Identity {
@@ -164,6 +322,73 @@ pub struct ConfigResponse {
     pub net: HexBinary,
     /// Institutions admitted so far: the highest number.
     pub institutions: u32,
+    /// The account that may take over the authority.
+    pub proposed: Option<String>,
+    /// The ppr contract's address, once set.
+    pub ppr: Option<String>,
+    /// No new registrations for now.
+    pub paused: bool,
+    /// How long a recovery waits, seconds.
+    pub recovery_delay: u32,
+}
+
+/// A practitioner.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct PractitionerInfo {
+    /// Its account.
+    pub account: String,
+    /// May it act.
+    pub status: PractitionerStatus,
+    /// What it is.
+    pub role: PractitionerRole,
+    /// Where it works.
+    pub institution: u32,
+    /// When the status began, Unix ms.
+    pub since: Uint64,
+}
+
+/// A page of practitioners.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct PractitionersResponse {
+    /// In ascending account.
+    pub practitioners: Vec<PractitionerInfo>,
+}
+
+/// A recovery that is running.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct RecoveryInfo {
+    /// The holder to be.
+    pub holder: String,
+    /// Hash of its X-Wing public key, 32 bytes.
+    pub kem: HexBinary,
+    /// When it can be finished, Unix ms.
+    pub ready: Uint64,
+    /// From when on it counts no more, Unix ms.
+    pub lapses: Uint64,
+    /// The institution that attests it.
+    pub attested: Option<u32>,
+    /// The holder has used its veto.
+    pub vetoed: bool,
+}
+
+/// A claim that is offered.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct ClaimInfo {
+    /// The account that may accept it.
+    pub holder: String,
+    /// End of the offer, Unix ms, exclusive.
+    pub until: Uint64,
 }
 
 /// An institution.

@@ -2,8 +2,11 @@
 //! other contract's code.
 
 use casewise_ledger::{
-    CaseId,
-    records::{IdentityRecord, InstitutionRecord, Policy, RelationshipRecord, relationship_id},
+    Address, CaseId,
+    records::{
+        DelegateRecord, IdentityRecord, InstitutionRecord, Policy, PractitionerRecord, RecoveryRecord,
+        RelationshipRecord, delegate_id, relationship_id,
+    },
 };
 use cosmwasm_std::{Addr, QuerierWrapper};
 
@@ -42,6 +45,16 @@ impl<'a> Registrar<'a> {
         Ok(number.map(|Be32(number)| number))
     }
 
+    /// A recovery of a case, lapsed or not.
+    pub fn recovery(&self, case: &CaseId) -> Result<Option<RecoveryRecord>, ProtocolError> {
+        record::RECOVERING.query(&self.querier, self.address, &case.0)
+    }
+
+    /// A practitioner.
+    pub fn practitioner(&self, account: &[u8]) -> Result<Option<PractitionerRecord>, ProtocolError> {
+        record::PRACTITIONER.query(&self.querier, self.address, account)
+    }
+
     /// A case's virtual identity.
     pub fn identity(&self, case: &CaseId) -> Result<Option<IdentityRecord>, ProtocolError> {
         record::IDENTITY.query(&self.querier, self.address, &case.0)
@@ -67,6 +80,15 @@ impl<'a> Ppr<'a> {
         institution: u32,
     ) -> Result<Option<RelationshipRecord>, ProtocolError> {
         record::RELATIONSHIP.query(&self.querier, self.address, &relationship_id(case, institution))
+    }
+
+    /// A case's delegate, live or not.
+    pub fn delegate(
+        &self,
+        case: &CaseId,
+        account: &Address,
+    ) -> Result<Option<DelegateRecord>, ProtocolError> {
+        record::DELEGATE.query(&self.querier, self.address, &delegate_id(case, account))
     }
 
     /// A case's policy.

@@ -6,7 +6,7 @@ use cosmwasm_std::{Binary, HexBinary, Uint64};
 
 use crate::{
     ProtocolError,
-    convert::{self, CaseStatus, LaneClass, LaneStatus, PartyInfo},
+    convert::{self, CaseStatus, DisputeCode, LaneClass, LaneStatus, PartyInfo},
     rules::{CareStatus, LaneFault},
 };
 
@@ -16,6 +16,11 @@ pub const MAX_OPEN: usize = 64;
 pub const MAX_CLOSE_OVERDUE: usize = 64;
 /// Most lanes named in one `Seen`.
 pub const MAX_SEEN: usize = 64;
+/// Most content lanes of a case that are not closed, of all authors: bounds the work of a wind-up.
+pub const MAX_CASE_LANES: u32 = 256;
+/// Longest ordinary time between two blocks, ms. A silence counts at most this much for each block
+/// that was made during it, so that a network that stood still makes nobody late.
+pub const MAX_BLOCK_INTERVAL_MS: u64 = 10_000;
 
 /// What the contract starts with. It has no admin: a new version is a new instance.
 #[cw_serde]
@@ -79,6 +84,72 @@ pub enum ExecuteMsg {
         /// The lanes, 32 bytes each, at most [`MAX_CLOSE_OVERDUE`].
         lanes: Vec<HexBinary>,
     },
+    /// The holder, or an operator of an institution whose relationship is in force, winds the case
+    /// up: no lane is opened or rotated any more, and all open content lanes get a deadline.
+    WindUp {
+        /// The case, 32 bytes.
+        case: HexBinary,
+    },
+    /// The holder, or an operator of an institution whose relationship is in force, proposes that a
+    /// case whose content lanes are all closed is complete.
+    ProposeCompletion {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The case's digest, 32 bytes.
+        digest: HexBinary,
+    },
+    /// The holder approves: the case is completed.
+    ApproveCompletion {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The digest proposed, 32 bytes.
+        digest: HexBinary,
+    },
+    /// The holder, or an operator of an institution whose relationship is in force, objects: the
+    /// case is open again.
+    ObjectCompletion {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The digest proposed, 32 bytes.
+        digest: HexBinary,
+    },
+    /// Anyone completes a case whose proposal nobody objected to in time.
+    FinishCompletion {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// The digest proposed, 32 bytes.
+        digest: HexBinary,
+    },
+    /// The author of a device lane says that from an entry on the device's key was in other hands.
+    /// The lane takes no more anchors; it can be rotated or closed at its anchored head. A later
+    /// message may name an earlier entry, never a later one.
+    Compromised {
+        /// The lane, 32 bytes.
+        lane: HexBinary,
+        /// The first entry in doubt.
+        index: u32,
+    },
+    /// The holder disputes an anchored entry.
+    Dispute {
+        /// The lane, 32 bytes.
+        lane: HexBinary,
+        /// The entry.
+        index: u32,
+        /// What is wrong with it.
+        code: DisputeCode,
+    },
+    /// The holder takes a dispute back.
+    WithdrawDispute {
+        /// The lane, 32 bytes.
+        lane: HexBinary,
+        /// The entry.
+        index: u32,
+    },
+    /// Anyone proves that a lane's author gave two histories of it.
+    ProveConflict {
+        /// Borsh `ConflictProof`.
+        proof: Binary,
+    },
     /// The holder acknowledges what it has seen.
     Seen {
         /// The case, 32 bytes.
@@ -140,6 +211,40 @@ pub enum QueryMsg {
     Case {
         /// Its id, 32 bytes.
         case: HexBinary,
+    },
+    /// How long the open content lanes of an author have been silent, against the case's policy.
+    #[returns(CadenceResponse)]
+    Cadence {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Who writes.
+        author: PartyInfo,
+    },
+    /// A case's disputed entries in ascending lane and index.
+    #[returns(DisputesResponse)]
+    Disputes {
+        /// The case, 32 bytes.
+        case: HexBinary,
+        /// Entry after which to start.
+        start_after: Option<EntryKey>,
+        /// Items of the page.
+        limit: Option<u32>,
+    },
+    /// What is said against a lane: its device's key in other hands, two histories.
+    #[returns(MarksResponse)]
+    Marks {
+        /// The lane, 32 bytes.
+        lane: HexBinary,
+    },
+    /// Lanes with two histories, of one author, in ascending lane.
+    #[returns(ConflictsResponse)]
+    Conflicts {
+        /// Who writes.
+        author: PartyInfo,
+        /// Lane after which to start, 32 bytes.
+        start_after: Option<HexBinary>,
+        /// Items of the page.
+        limit: Option<u32>,
     },
     /// Where an institution stands with a case, in one word, and how far its lanes are seen.
     #[returns(StatusResponse)]
@@ -237,9 +342,22 @@ pub struct CaseInfo {
     pub digest: HexBinary,
     /// Height of the last change.
     pub height: Uint64,
+    /// Deadline of closing or of a proposed completion, Unix ms.
+    pub due: Option<Uint64>,
 }
 
 impl CaseInfo {
+    /// Of a frozen record and its deadline, Unix ms.
+    pub fn new(record: &records::CaseRecord, due: Option<u64>) -> Self {
+        Self {
+            status: record.status.into(),
+            open: record.open,
+            digest: convert::hex(&record.digest),
+            height: record.height.into(),
+            due: due.map(Uint64::from),
+        }
+    }
+
     /// The frozen record.
     pub fn record(&self) -> Result<records::CaseRecord, ProtocolError> {
         Ok(records::CaseRecord {
@@ -252,15 +370,106 @@ impl CaseInfo {
     }
 }
 
-impl From<&records::CaseRecord> for CaseInfo {
-    fn from(record: &records::CaseRecord) -> Self {
-        Self {
-            status: record.status.into(),
-            open: record.open,
-            digest: convert::hex(&record.digest),
-            height: record.height.into(),
-        }
-    }
+/// An entry's place.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct EntryKey {
+    /// The lane, 32 bytes.
+    pub lane: HexBinary,
+    /// Its position.
+    pub index: u32,
+}
+
+/// How an author keeps to the case's policy.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct CadenceResponse {
+    /// The policy's longest silence, seconds; 0 none.
+    pub cadence: u32,
+    /// The policy's longest time between an entry's claimed time and its anchor, seconds; 0 none.
+    /// Claimed times are in the entries: who reads them compares.
+    pub lateness: u32,
+    /// The author's content lanes that are not closed.
+    pub lanes: Vec<LaneCadence>,
+}
+
+/// How long a lane has been silent.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct LaneCadence {
+    /// The lane, 32 bytes.
+    pub lane: HexBinary,
+    /// Time since the last head that changed its size, or since it was opened, ms; at most
+    /// [`MAX_BLOCK_INTERVAL_MS`] for each block made since.
+    pub silence: Uint64,
+    /// Longer than the policy allows.
+    pub late: bool,
+}
+
+/// A page of disputed entries.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct DisputesResponse {
+    /// In ascending lane and index.
+    pub disputes: Vec<DisputeInfo>,
+}
+
+/// A disputed entry.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct DisputeInfo {
+    /// The lane, 32 bytes.
+    pub lane: HexBinary,
+    /// Its position.
+    pub index: u32,
+    /// What is wrong with it.
+    pub code: DisputeCode,
+    /// Since when, Unix ms.
+    pub since: Uint64,
+}
+
+/// What is said against a lane.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct MarksResponse {
+    /// Its device's key was in other hands.
+    pub compromised: Option<MarkInfo>,
+    /// Its author gave two histories.
+    pub conflict: Option<MarkInfo>,
+}
+
+/// A mark on a lane.
+#[cw_serde]
+#[derive(Eq)]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct MarkInfo {
+    /// The first entry in doubt, or the one with two contents.
+    pub index: u32,
+    /// Height at which it was first said.
+    pub height: Uint64,
+    /// Time of that block, Unix ms.
+    pub time: Uint64,
+}
+
+/// A page of lanes with two histories.
+#[cw_serde]
+#[serde(deny_unknown_fields)]
+#[schemaifier(mute_warnings)]
+pub struct ConflictsResponse {
+    /// In ascending lane, 32 bytes each.
+    pub lanes: Vec<HexBinary>,
 }
 
 /// Where an institution stands with a case.

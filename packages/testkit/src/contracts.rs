@@ -144,7 +144,7 @@ impl Suite {
                 casewise_registrar::contract::query,
             )
             .with_migrate(casewise_registrar::contract::migrate);
-            let msg = registrar::InstantiateMsg { authority: authority.to_string() };
+            let msg = registrar::InstantiateMsg { authority: authority.to_string(), recovery_delay: None };
             instantiate(&mut app, Box::new(code), &authority, &msg, "registrar", Some(&authority))
         };
         let ppr = start_ppr(&mut app, &authority, &registrar);

@@ -5,17 +5,20 @@
 
 mod case;
 mod grant;
+mod holder;
 mod lane;
 mod relationship;
 
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
 pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
+pub use holder::{acts_for_holder, delegate_live, not_recovering, recovering};
 pub use lane::{
     Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
     deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
 };
 pub use relationship::{accept, decline, end, policy, policy_limits, propose};
 
+use crate::ppr::Power;
 use casewise_ledger::{
     Address,
     records::{IdentityRecord, InstitutionRecord, InstitutionStatus},
@@ -67,6 +70,15 @@ pub enum Refusal {
     /// The sender is not the case's holder.
     #[error("sender: not the holder of this case; send this from the case's own account")]
     NotHolder,
+    /// The sender is a delegate without this power.
+    #[error("sender: a delegate without the power {}; send this as the holder, or have the holder give it", .power.as_str())]
+    PowerMissing {
+        /// The power.
+        power: Power,
+    },
+    /// A recovery of the case is running.
+    #[error("case: a recovery is running, until it ends only revocations are taken; veto it, or wait")]
+    Recovering,
     /// The sender is neither the holder nor an operator of the institution.
     #[error(
         "sender: neither the holder nor an operator of institution {institution}; send this from one of them"
