@@ -258,6 +258,13 @@ impl Suite {
         self.set_ppr();
     }
 
+    /// Migrates ppr, as its admin, to the code of now.
+    pub fn migrate_ppr(&mut self) -> Result<(), String> {
+        let code = self.app.contract_data(&self.ppr).expect("ppr is there").code_id;
+        let (admin, ppr) = (self.authority.clone(), self.ppr.clone());
+        self.app.migrate_contract(admin, ppr, &ppr::MigrateMsg {}, code).map(|_| ()).map_err(words)
+    }
+
     /// Sends a message in a new block.
     pub fn send<M: Serialize + core::fmt::Debug>(
         &mut self,
