@@ -3,14 +3,27 @@
 
 use casewise_ledger::{
     V1,
-    records::{Policy, RelationshipRecord, RelationshipStatus},
+    records::{InstitutionRecord, Policy, RelationshipRecord, RelationshipStatus},
 };
 
-use super::{Change, Refusal};
+use super::{Change, Refusal, active};
 use crate::ppr::{MAX_COMPLETION, MAX_GRACE};
 
 fn record(status: RelationshipStatus, since: u64) -> RelationshipRecord {
     RelationshipRecord { version: V1, status, since }
+}
+
+/// Refuses institution `number` unless it is active and its relationship with the case is too.
+pub fn in_force(
+    number: u32,
+    institution: &InstitutionRecord,
+    relationship: Option<&RelationshipRecord>,
+) -> Result<(), Refusal> {
+    active(number, institution)?;
+    match relationship.map(|relationship| relationship.status) {
+        Some(RelationshipStatus::Active) => Ok(()),
+        _ => Err(Refusal::NotInForce { institution: number }),
+    }
 }
 
 /// A proposal at `now` (Unix ms). An ended relationship never comes back.
@@ -145,6 +158,30 @@ mod tests {
         assert_eq!(policy(false, Some(&one), Some(&one)), Err(Refusal::PolicyNotYours));
         assert_eq!(policy(false, None, Some(&one)), Err(Refusal::PolicyNotYours));
         assert_eq!(policy(false, None, None), Err(Refusal::NoPolicy));
+    }
+
+    #[test]
+    fn in_force_while_both_are_active() {
+        use casewise_ledger::records::{InstitutionKind, InstitutionStatus};
+        let institution = |status| InstitutionRecord {
+            version: V1,
+            status,
+            kind: InstitutionKind::Provider,
+            account: casewise_ledger::Address([7; 20]),
+            kem: [0; 32],
+            kem_epoch: 0,
+            since: 0,
+            name: "A".to_string(),
+        };
+        let go = |institution: &InstitutionRecord, status: Option<RelationshipStatus>| {
+            in_force(7, institution, status.map(|status| record(status, 0)).as_ref())
+        };
+        let (on, off) = (institution(InstitutionStatus::Active), institution(InstitutionStatus::Suspended));
+        assert_eq!(go(&on, Some(Active)), Ok(()));
+        for status in [None, Some(Proposed), Some(Suspended), Some(Ended)] {
+            assert_eq!(go(&on, status), Err(Refusal::NotInForce { institution: 7 }));
+        }
+        assert_eq!(go(&off, Some(Active)), Err(Refusal::Suspended { institution: 7 }));
     }
 
     #[test]
