@@ -158,7 +158,7 @@ impl<'a> Chain<'a> {
             return Ok(Err(Refusal::NoOperator));
         };
         let relationship = self.relationship(case, number)?;
-        Ok(rules::in_force(number, &institution, relationship.as_ref()))
+        Ok(rules::require_in_force(number, &institution, relationship.as_ref()))
     }
 
     /// The case's identity, which must exist.
