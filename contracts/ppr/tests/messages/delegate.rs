@@ -8,7 +8,7 @@ use casewise_ledger::{
 use casewise_protocol::{
     convert,
     ppr::{DelegateInfo, ExecuteMsg, Power, MAX_DELEGATES},
-    Event,
+    registrar, Event,
 };
 use casewise_testkit::contracts::{commitment, key, Institution, Patient, Suite, BLOCK_MS};
 use cosmwasm_std::{Addr, Uint64};
@@ -265,4 +265,28 @@ fn until_its_end_and_of_one_case_only() {
     // set again as it was: no change, and it stays over
     assert_eq!(suite.ppr(&patient.addr(), &set).unwrap().events(), []);
     assert!(!delegates(&suite, &case)[0].live);
+}
+
+#[test]
+fn who_comes_to_operate_the_institution_speaks_for_it() {
+    let (mut suite, a, patient) = case_of_a();
+    let case = patient.case();
+    let mother = person("mother");
+    let set = ExecuteMsg::set_delegate(&case, mother.as_str(), &[Power::Grants], None);
+    suite.ppr(&patient.addr(), &set).unwrap();
+    let missing =
+        "sender: a delegate without the power relationships; send this as the holder, or have the holder give it";
+    let end = ExecuteMsg::end(&case, 1);
+    assert_eq!(suite.ppr(&mother, &end).unwrap_err(), missing);
+    let add = registrar::ExecuteMsg::AddOperator { institution: 1, account: mother.to_string() };
+    suite.registrar(&a.addr(), &add).unwrap();
+    // as it stands a repetition changes nothing, but it gets no other powers
+    assert_eq!(suite.ppr(&patient.addr(), &set).unwrap().events(), []);
+    let more = ExecuteMsg::set_delegate(&case, mother.as_str(), &Power::ALL, None);
+    assert_eq!(
+        suite.ppr(&patient.addr(), &more).unwrap_err(),
+        "account: operates an institution; name another, which belongs to a person only"
+    );
+    suite.ppr(&mother, &end).unwrap();
+    assert_eq!(relationship(&suite, &case, 1), Some(convert::RelationshipStatus::Ended));
 }
