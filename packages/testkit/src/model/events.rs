@@ -297,8 +297,8 @@ impl Folded {
         macro_rules! compare {
             ($($field:ident),+) => {$(
                 if self.$field != stored.$field {
-                    let told: Vec<_> = self.$field.iter().filter(|(key, value)| stored.$field.get(key) != Some(value)).collect();
-                    let kept: Vec<_> = stored.$field.iter().filter(|(key, value)| self.$field.get(key) != Some(value)).collect();
+                    let told: Vec<_> = self.$field.iter().filter(|(key, value)| stored.$field.get(*key) != Some(*value)).collect();
+                    let kept: Vec<_> = stored.$field.iter().filter(|(key, value)| self.$field.get(*key) != Some(*value)).collect();
                     return Some(format!("{}: events {told:?}, state {kept:?}", stringify!($field)));
                 }
             )+};

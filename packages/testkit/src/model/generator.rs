@@ -21,7 +21,7 @@ use casewise_protocol::{
     summary::ExecuteMsg as S,
 };
 use cosmwasm_std::{Addr, Binary, HexBinary};
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     cast::{Cast, Log, Slot, addr_of, device_key, text},
@@ -258,8 +258,8 @@ impl World {
     }
 
     fn relationship(&mut self, model: &Model, status: RelationshipStatus) -> (CaseId, u32) {
-        let all: Vec<_> = model.state.relationships.iter();
-        let all: Vec<_> = all.into_iter().filter(|(_, found)| found.status == status).map(|(id, _)| *id).collect();
+        let all = model.state.relationships.iter();
+        let all: Vec<_> = all.filter(|(_, found)| found.status == status).map(|(id, _)| *id).collect();
         if self.chance(85) {
             if let Some(found) = self.pick(&all) {
                 return found;
@@ -598,9 +598,9 @@ impl World {
             }
             "ppr.revoke" => {
                 let id = self.case();
-                let own: Vec<_> = model.state.grants.iter();
+                let own = model.state.grants.iter();
                 let own: Vec<_> =
-                    own.into_iter().filter(|(_, grant)| grant.case == id).map(|(found, _)| *found).collect();
+                    own.filter(|(_, grant)| grant.case == id).map(|(found, _)| *found).collect();
                 let wanted = (0..self.rng.random_range(1..3))
                     .map(|_| self.pick(&own).filter(|_| self.chance(95)).unwrap_or_else(|| self.commitment()));
                 let wanted: Vec<_> = wanted.collect();
@@ -920,7 +920,8 @@ impl World {
             None => {
                 let lane = self.pick(&sized).or_else(|| self.lane(model)).unwrap_or(LaneId([9; 32]));
                 let size = model.state.lanes.get(&lane).map_or(0, |found| found.size);
-                (lane, self.rng.random_range(0..=size.saturating_sub(1) + u32::from(self.chance(10))))
+                let past = u32::from(self.chance(10));
+                (lane, self.rng.random_range(0..=size.saturating_sub(1) + past))
             }
         };
         let case = model.state.lanes.get(&lane).map_or(CaseId([0; 32]), |found| found.case);

@@ -17,7 +17,7 @@ use casewise_protocol::{
 use casewise_registrar::ContractError as RegistrarError;
 use casewise_summary::ContractError as SummaryError;
 use cosmwasm_std::{
-    Binary, Deps, DepsMut, Env, MessageInfo, Response, Storage, from_json, to_json_binary,
+    Binary, Deps, DepsMut, Env, MessageInfo, Response, from_json, to_json_binary,
 };
 
 use super::Invariant;
@@ -281,19 +281,10 @@ fn never_paused(
     if !registers {
         return casewise_registrar::contract::execute(deps, env, info, msg);
     }
-    let pause = |storage: &mut dyn Storage, with: Option<&Vec<u8>>| {
-        let key = casewise_ledger::records::record_key("paused", &[]);
-        let was = storage.get(&key);
-        match with {
-            Some(value) => storage.set(&key, value),
-            None => storage.remove(&key),
-        }
-        was
-    };
-    let was = pause(deps.storage, None);
+    let settings = casewise_registrar::state::SETTINGS;
+    let was = settings.load(deps.storage, &[])?;
+    settings.save(deps.storage, &[], &casewise_registrar::state::Settings { paused: false, ..was.clone() });
     let done = casewise_registrar::contract::execute(deps.branch(), env, info, msg);
-    if was.is_some() {
-        pause(deps.storage, was.as_ref());
-    }
+    settings.save(deps.storage, &[], &was);
     done
 }

@@ -70,7 +70,7 @@ fn registrar_rows() -> Vec<Row> {
             R::UpdateInstitution { institution: w.a.number, name: Some("New".into()), endpoint: None }.into()
         })
         .note("its name"),
-        row("registrar.update_institution", &[Authority, Operator, Suspended], |w| {
+        row("registrar.update_institution", &[Authority, Operator], |w| {
             let endpoint = Some("https://new.example".into());
             R::UpdateInstitution { institution: w.a.number, name: None, endpoint }.into()
         })
@@ -79,10 +79,10 @@ fn registrar_rows() -> Vec<Row> {
             R::RotateKem { kem: HexBinary::from([9; 32]) }.into()
         })
         .note("of the sender's institution"),
-        row("registrar.add_operator", &[Authority, Operator, Suspended], |w| {
+        row("registrar.add_operator", &[Authority, Operator], |w| {
             R::AddOperator { institution: w.a.number, account: text("more") }.into()
         }),
-        row("registrar.remove_operator", &[Authority, Operator, Suspended], |w| {
+        row("registrar.remove_operator", &[Authority, Operator], |w| {
             let account = text("more");
             w.must(&w.a.addr(), R::AddOperator { institution: w.a.number, account: account.clone() });
             R::RemoveOperator { institution: w.a.number, account }.into()
@@ -262,13 +262,12 @@ fn ppr_rows() -> Vec<Row> {
             P::revoke(&w.case(), &[commitment("grant")]).into()
         })
         .power(Power::Revocations),
-        row("ppr.expire", &[Operator, Suspended, Holder, Delegate], |w| {
+        row("ppr.expire", &[Operator, Suspended, Holder], |w| {
             let grant = made_grant(w);
             w.must(&w.holder_addr(), grant);
             w.suite.advance(DAY_MS);
             P::expire(&commitment("grant")).into()
-        })
-        .power(Power::Revocations),
+        }),
         row("ppr.ack", &[Operator, Suspended], |w| P::ack(&w.case(), 1).into()),
     ]
 }

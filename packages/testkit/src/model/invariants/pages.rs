@@ -234,13 +234,14 @@ impl Step<'_> {
             let found: Option<registrar::RecoveryInfo> =
                 self.suite.ask_registrar(&registrar::QueryMsg::Recovery { case: hex.clone() })?;
             let found = found.map(|found| (address(&found.holder), found.ready.u64(), found.attested));
-            let stored = self.after.recovering.get(case);
+            let stored = self.after.recovering.get(case).filter(|record| self.at.now < record.lapses);
             let stored = stored.map(|record| (record.holder, record.ready, record.attested));
             ensure(found == stored, || format!("recovery of {case}: {found:?} against {stored:?}"))?;
             let found: Option<registrar::ClaimInfo> =
                 self.suite.ask_registrar(&registrar::QueryMsg::Claim { case: hex })?;
             let found = found.map(|found| (address(&found.holder), found.until.u64()));
-            let stored = self.after.claims.get(case).map(|record| (record.holder, record.until));
+            let stored = self.after.claims.get(case).filter(|record| self.at.now < record.until);
+            let stored = stored.map(|record| (record.holder, record.until));
             ensure(found == stored, || format!("claim of {case}: {found:?} against {stored:?}"))?;
         }
         Ok(())

@@ -170,7 +170,7 @@ impl Step<'_> {
                 P::Revoke { case, .. } | P::EndEmergency { case, .. } => of(case, Some(Power::Revocations)),
                 P::Expire { commitment } => {
                     let id = convert::commitment(commitment).ok()?;
-                    Some((self.before.grants.get(&id)?.case, Some(Power::Revocations)))
+                    Some((self.before.grants.get(&id)?.case, None))
                 }
                 P::SetDelegate { case, .. } => of(case, None),
                 _ => None,

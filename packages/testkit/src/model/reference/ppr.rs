@@ -356,10 +356,10 @@ impl Model {
 
     fn expire(&mut self, sender: &[u8], id: Commitment, at: At) -> Done {
         let grant = self.state.grants.get(&id).ok_or("none")?.clone();
-        let holders = self.acts(&grant.case, sender, Power::Revocations, at.now);
+        let holder = self.identity(&grant.case)?.holder.0 == sender;
         let author =
             self.operates(sender).is_some_and(|number| self.relationship(&grant.case, number).is_some());
-        demand(holders || author, "no party")?;
+        demand(holder || author, "no party")?;
         if grant.status == GrantStatus::Live {
             demand(at.now >= (u64::from(grant.last) + 1) * DAY_MS, "not over")?;
             self.state.grants.get_mut(&id).expect("found above").status = GrantStatus::Expired;

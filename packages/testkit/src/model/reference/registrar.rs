@@ -120,9 +120,12 @@ impl Model {
             ExecuteMsg::OfferClaim { case, holder, until } => {
                 let case = self.custodian(sender, case)?;
                 let holder = account_of(holder)?;
+                let record = ClaimRecord { version: V1, holder, until: until.u64() };
+                if self.state.claims.get(&case) == Some(&record) {
+                    return Ok(());
+                }
                 demand(at.now < until.u64() && until.u64() <= at.now + MAX_CLAIM_MS, "until")?;
                 demand(!self.holds(&holder), "holds a case")?;
-                let record = ClaimRecord { version: V1, holder, until: until.u64() };
                 self.state.claims.insert(case, record);
                 Ok(())
             }
@@ -163,7 +166,9 @@ impl Model {
             ExecuteMsg::CancelRecovery { case } => {
                 let case = case_of(case)?;
                 demand(self.recovers(&case, sender), "not the recovery account")?;
-                self.state.recovering.remove(&case);
+                if self.recovering(&case, at.now) {
+                    self.state.recovering.remove(&case);
+                }
                 Ok(())
             }
             ExecuteMsg::FinishRecovery { case } => self.finish_recovery(sender, case_of(case)?, at),
@@ -176,8 +181,8 @@ impl Model {
 
     fn authority_or_operator(&self, sender: &[u8], number: u32) -> Done {
         demand(self.state.institutions.contains_key(&number), "no institution")?;
-        let may = self.state.authority == sender || self.operates(sender) == Some(number);
-        demand(may, "not an operator")
+        let operator = self.operates(sender) == Some(number) && self.active(number);
+        demand(self.state.authority == sender || operator, "not an operator")
     }
 
     fn register_institution(&mut self, sender: &[u8], msg: &ExecuteMsg, at: At) -> Done {
@@ -273,8 +278,6 @@ impl Model {
         let known = self.state.practitioners.get_mut(&account).expect("found above");
         if known.status != next {
             (known.status, known.since) = (next, at.now);
-        } else {
-            let _ = Suspended;
         }
         Ok(())
     }
@@ -342,7 +345,22 @@ impl Model {
         Ok(card)
     }
 
+    /// The card took effect before.
+    fn has(&self, card: &RotateCard) -> bool {
+        self.state.identities.get(&card.case).is_some_and(|identity| {
+            (identity.holder, identity.kem, identity.epoch) == (card.holder, card.kem, card.epoch)
+        })
+    }
+
     fn accept_claim(&mut self, sender: &[u8], turn: &Turn<'_>, recovery: Option<&str>, at: At) -> Done {
+        let card: RotateCard = object(turn.card)?;
+        signed(turn, &card.holder, &card.message())?;
+        if self.has(&card) && card.holder.0 == sender {
+            let recovery = recovery.map(account_of).transpose()?;
+            let claimed = !self.state.identities[&card.case].custodial;
+            let same = self.state.recovery.get(&card.case).copied() == recovery;
+            return demand(claimed && same, "no claim");
+        }
         let card = self.next_holder(turn)?;
         let claim = self.state.claims.get(&card.case).ok_or("no claim")?;
         demand(at.now < claim.until, "over")?;
@@ -369,14 +387,15 @@ impl Model {
         identity.epoch = card.epoch;
         identity.since = at.now;
         self.state.claims.remove(&card.case);
+        // one that has lapsed was for the holder before
+        self.state.recovering.remove(&card.case);
         self.raise(card.case, at);
     }
 
     fn rotate_holder(&mut self, sender: &[u8], turn: &Turn<'_>, at: At) -> Done {
         let card: RotateCard = object(turn.card)?;
         let identity = self.identity(&card.case)?.clone();
-        let same = (identity.holder, identity.kem, identity.epoch) == (card.holder, card.kem, card.epoch);
-        if same && card.epoch > 0 {
+        if self.has(&card) {
             return signed(turn, &card.holder, &card.message());
         }
         demand(identity.holder.0 == sender, "not the holder")?;
@@ -392,13 +411,20 @@ impl Model {
     }
 
     fn start_recovery(&mut self, sender: &[u8], turn: &Turn<'_>, at: At) -> Done {
-        let card = self.next_holder(turn)?;
+        let card: RotateCard = object(turn.card)?;
+        signed(turn, &card.holder, &card.message())?;
+        let epoch = self.identity(&card.case)?.epoch;
         demand(self.recovers(&card.case, sender), "not the recovery account")?;
-        demand(self.state.recovery.get(&card.case) != Some(&card.holder), "is the recovery account")?;
+        if self.has(&card) {
+            return Ok(());
+        }
         if self.recovering(&card.case, at.now) {
             let running = &self.state.recovering[&card.case];
-            return demand((running.holder, running.kem) == (card.holder, card.kem), "another runs");
+            let same = (running.holder, running.kem, epoch + 1) == (card.holder, card.kem, card.epoch);
+            return demand(same, "another runs");
         }
+        let card = self.next_holder(turn)?;
+        demand(self.state.recovery.get(&card.case) != Some(&card.holder), "is the recovery account")?;
         let ready = at.now + u64::from(DEFAULT_RECOVERY_DELAY) * 1000;
         let record = RecoveryRecord {
             version: V1,
