@@ -11,7 +11,7 @@ use casewise_ledger::{
     grant::DAY_MS,
     lane::DEVICE_MINIMUM,
     merkle::{self, NodeId, ProofPlan},
-    records::{CaseStatus, LaneStatus, RelationshipStatus},
+    records::{CaseStatus, GrantStatus, LaneStatus, RelationshipStatus},
     sha256,
 };
 use casewise_protocol::{
@@ -91,6 +91,7 @@ fn weight(kind: &str) -> usize {
         "ppr.grant" | "ppr.accept" | "summary.close" | "summary.close_overdue" => 4,
         "summary.rotate" | "summary.seen" | "ppr.open_emergency" | "registrar.start_recovery" => 3,
         "summary.propose_completion" | "summary.finish_completion" | "registrar.finish_recovery" => 3,
+        "registrar.attest_recovery" | "registrar.accept_claim" | "ppr.expire" => 4,
         "registrar.suspend_institution" | "ppr.end" | "ppr.decline" | "registrar.accept_authority" => 1,
         "registrar.pause_registrations" | "ppr.holder_changed" | "summary.closing" => 1,
         _ => 2,
@@ -156,7 +157,8 @@ impl World {
         let state = &model.state;
         let mut bounds: Vec<u64> = state.due.values().copied().collect();
         for recovery in state.recovering.values() {
-            bounds.extend([recovery.ready, recovery.ready, recovery.lapses]);
+            bounds.extend([recovery.ready; 6]);
+            bounds.push(recovery.lapses);
         }
         bounds.extend(state.claims.values().map(|claim| claim.until));
         bounds.extend(state.delegates.values().map(|delegate| delegate.until));
@@ -452,7 +454,10 @@ impl World {
         let bytes = |account: Option<Address>| account.map(|account| account.0.to_vec());
         let custodial: Vec<_> =
             state.identities.iter().filter(|(_, identity)| identity.custodial).map(|(case, _)| *case).collect();
-        let running: Vec<_> = state.recovering.keys().copied().collect();
+        let running = state.recovering.iter().filter(|(_, recovery)| now < recovery.lapses);
+        let running: Vec<_> = running.map(|(case, _)| *case).collect();
+        let ready = state.recovering.iter().filter(|(_, recovery)| recovery.ready <= now);
+        let ready: Vec<_> = ready.map(|(case, _)| *case).collect();
         let any = self.case();
         let hex = |case: &CaseId| convert::hex(&case.0);
         match kind {
@@ -489,8 +494,8 @@ impl World {
             }
             "registrar.attest_recovery" => {
                 let case = self.pick(&running).unwrap_or(any);
-                let numbers = state.relationships.iter().filter(|((of, _), found)| {
-                    *of == case && found.status == RelationshipStatus::Active
+                let numbers = state.relationships.iter().filter(|((of, number), found)| {
+                    *of == case && found.status == RelationshipStatus::Active && model.active(*number)
                 });
                 let numbers: Vec<u32> = numbers.map(|((_, number), _)| *number).collect();
                 let number = self.pick(&numbers).unwrap_or_else(|| self.institution(model));
@@ -502,11 +507,11 @@ impl World {
             }
             "registrar.cancel_recovery" => {
                 // seldom: others are to end as well
-                let case = self.pick(&running).filter(|_| self.chance(30)).unwrap_or(any);
+                let case = self.pick(&running).filter(|_| self.chance(15)).unwrap_or(any);
                 (bytes(state.recovery.get(&case).copied()), R::CancelRecovery { case: hex(&case) })
             }
             "registrar.finish_recovery" => {
-                let case = self.pick(&running).unwrap_or(any);
+                let case = self.pick(&ready).or_else(|| self.pick(&running)).unwrap_or(any);
                 let heir = state.recovering.get(&case).map(|recovery| recovery.holder);
                 let right = if self.chance(50) { heir } else { state.recovery.get(&case).copied() };
                 (bytes(right), R::FinishRecovery { case: hex(&case) })
@@ -607,7 +612,10 @@ impl World {
                 (bytes(self.holders_side(model, &id)), P::revoke(&id, &wanted))
             }
             "ppr.expire" => {
-                let commitment = self.commitment();
+                let live = model.state.grants.iter().filter(|(_, grant)| grant.status == GrantStatus::Live);
+                let live: Vec<_> = live.map(|(id, _)| *id).collect();
+                let known = self.pick(&live).filter(|_| self.chance(75));
+                let commitment = known.unwrap_or_else(|| self.commitment());
                 let case = model.state.grants.get(&commitment).map(|grant| grant.case);
                 let case = case.unwrap_or_else(|| self.case());
                 let right = if self.chance(50) {

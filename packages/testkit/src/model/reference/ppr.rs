@@ -67,9 +67,12 @@ impl Model {
             ExecuteMsg::Invite { case, institution } => {
                 let case = case_of(case)?;
                 self.acts_freely(&case, sender, Power::Relationships, at.now)?;
-                demand(self.active(*institution), "no active institution")?;
                 demand(self.relationship(&case, *institution).is_none(), "has a relationship")?;
                 let epoch = self.identity(&case)?.epoch;
+                if self.invitations.get(&(case, *institution)) == Some(&epoch) {
+                    return Ok(());
+                }
+                demand(self.active(*institution), "no active institution")?;
                 self.invitations.insert((case, *institution), epoch);
                 Ok(())
             }
