@@ -88,10 +88,11 @@ fn weight(kind: &str) -> usize {
     match kind {
         "summary.anchor" => 10,
         "summary.open" | "ppr.propose" => 6,
-        "ppr.grant" | "ppr.accept" | "summary.close" | "summary.close_overdue" => 4,
+        "ppr.grant" => 6,
+        "ppr.accept" | "summary.close" | "summary.close_overdue" | "ppr.review_emergency" => 4,
         "summary.rotate" | "summary.seen" | "ppr.open_emergency" | "registrar.start_recovery" => 3,
         "summary.propose_completion" | "summary.finish_completion" | "registrar.finish_recovery" => 3,
-        "registrar.attest_recovery" | "registrar.accept_claim" | "ppr.expire" => 4,
+        "registrar.attest_recovery" | "registrar.accept_claim" | "ppr.expire" => 3,
         "registrar.suspend_institution" | "ppr.end" | "ppr.decline" | "registrar.accept_authority" => 1,
         "registrar.pause_registrations" | "ppr.holder_changed" | "summary.closing" => 1,
         _ => 2,
@@ -141,13 +142,13 @@ impl World {
         if !self.script.is_empty() {
             return Some(500);
         }
-        match self.rng.random_range(0..200) {
-            0..20 => None,
-            20..150 => Some(500),
-            150..178 => Some(self.to_bound(model, now)),
-            178..190 => Some(self.rng.random_range(1_000..900_000)),
-            190..196 => Some(self.rng.random_range(0..DAY_MS)),
-            196..199 => Some(3 * DAY_MS),
+        match self.rng.random_range(0..1000) {
+            0..100 => None,
+            100..880 => Some(500),
+            880..960 => Some(self.to_bound(model, now)),
+            960..980 => Some(self.rng.random_range(1_000..900_000)),
+            980..994 => Some(self.rng.random_range(0..DAY_MS)),
+            994..998 => Some(3 * DAY_MS),
             _ => Some(31 * DAY_MS),
         }
     }
@@ -168,7 +169,9 @@ impl World {
         bounds.extend(state.grants.values().map(|grant| (u64::from(grant.last) + 1) * DAY_MS));
         let grace = u64::from(POLICY.grace) * 1000;
         bounds.extend(state.institutions.values().map(|institution| institution.since + grace));
-        bounds.retain(|bound| *bound > now + 1 && *bound < now + 40 * DAY_MS);
+        // far ones seldom: everything else would be over
+        let days = if self.chance(92) { 4 } else { 40 };
+        bounds.retain(|bound| *bound > now + 1 && *bound < now + days * DAY_MS);
         let bound = self.pick(&bounds).unwrap_or(now + 501);
         bound - now + self.rng.random_range(0..3) - 1
     }
@@ -658,7 +661,10 @@ impl World {
         let state = &model.state;
         let bytes = |account: Option<Address>| account.map(|account| account.0.to_vec());
         let all: Vec<_> = state.emergencies.keys().copied().collect();
-        let known = self.pick(&all).filter(|_| self.chance(95));
+        let waiting = state.emergencies.iter().filter(|(_, access)| access.review.is_none());
+        let waiting: Vec<_> = waiting.map(|(id, _)| *id).collect();
+        let from = if self.chance(75) && !waiting.is_empty() { &waiting } else { &all };
+        let known = self.pick(from).filter(|_| self.chance(95));
         let (case, number) = known.unwrap_or_else(|| (self.case(), 1));
         let hex = convert::hex(&case.0);
         match kind {
@@ -831,7 +837,11 @@ impl World {
     fn lanes_of_one(&mut self, model: &Model) -> (Option<Vec<u8>>, Vec<LaneId>) {
         let live = model.state.lanes.iter().filter(|(_, lane)| lane.status != LaneStatus::Closed);
         let live: Vec<LaneId> = live.map(|(id, _)| *id).collect();
-        let first = self.pick(&live).filter(|_| self.chance(85)).or_else(|| self.lane(model));
+        let closing = model.state.lanes.iter().filter(|(_, lane)| lane.status == LaneStatus::Closing);
+        let closing: Vec<LaneId> = closing.map(|(id, _)| *id).collect();
+        let closing = self.pick(&closing).filter(|_| self.chance(30));
+        let live = self.pick(&live).filter(|_| self.chance(85));
+        let first = closing.or(live).or_else(|| self.lane(model));
         let Some(first) = first else { return (None, vec![LaneId([1; 32])]) };
         let author = model.state.lanes[&first].author;
         let theirs = model.state.lanes.iter().filter(|(id, lane)| lane.author == author && **id != first);

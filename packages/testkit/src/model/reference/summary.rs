@@ -440,11 +440,14 @@ impl Model {
 
     fn complete(&mut self, case: CaseId, digest: &HexBinary, at: At, timed: bool) -> Done {
         let digest = hash_of(digest)?;
+        let recovering = self.recovering(&case, at.now);
         let record = self.state.cases.get_mut(&case).ok_or("no lanes")?;
         demand(matches!(record.status, CaseStatus::Proposed | CaseStatus::Completed), "not proposed")?;
         demand(record.digest == digest, "digest")?;
         if record.status == CaseStatus::Proposed {
             demand(!timed || self.state.due[&case.0] <= at.now, "objections open")?;
+            // its patient cannot object then
+            demand(!timed || !recovering, "recovering")?;
             record.status = CaseStatus::Completed;
             record.height = at.height;
             self.state.due.remove(&case.0);
