@@ -540,7 +540,7 @@ fn start_ppr(
     (execute, query): (Execute<ppr::ExecuteMsg, casewise_ppr::ContractError>, PprQuery),
 ) -> Addr {
     let code = ContractWrapper::new(execute, casewise_ppr::contract::instantiate, query)
-    .with_migrate(casewise_ppr::contract::migrate);
+        .with_migrate(casewise_ppr::contract::migrate);
     let msg = ppr::InstantiateMsg { registrar: registrar.to_string() };
     instantiate(app, Box::new(code), authority, &msg, "ppr", Some(authority))
 }

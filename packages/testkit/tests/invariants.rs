@@ -16,7 +16,9 @@ fn the_contracts_are_the_reference() {
     let config = Config { steps: STEPS, seed: SEED, code: Code::default(), only: None };
     let tally = match run(config, |_| {}) {
         Ok(tally) => tally,
-        Err(broken) => panic!("{:?} at step {}: {}\n{}", broken.invariant, broken.step, broken.words, broken.message),
+        Err(broken) => {
+            panic!("{:?} at step {}: {}\n{}", broken.invariant, broken.step, broken.words, broken.message)
+        }
     };
     assert_eq!(tally.steps, STEPS);
     assert_eq!(tally.missing(), Vec::<String>::new());

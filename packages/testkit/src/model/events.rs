@@ -80,7 +80,11 @@ impl Folded {
             practitioner: access.practitioner,
             institution: access.institution,
             reason: access.reason,
-            until: known.emergencies.get(id).is_none_or(|known| known.until.is_some()).then_some(access.until),
+            until: known
+                .emergencies
+                .get(id)
+                .is_none_or(|known| known.until.is_some())
+                .then_some(access.until),
             review: access.review.as_ref().map(|review| review.outcome),
         };
         Self {
@@ -212,7 +216,9 @@ impl Folded {
             Event::RevRaised { case, rev } => {
                 self.rev.insert(*case, *rev);
             }
-            Event::CaseClosing { case, deadline } => self.set_case(case, CaseStatus::Closing, Some(*deadline)),
+            Event::CaseClosing { case, deadline } => {
+                self.set_case(case, CaseStatus::Closing, Some(*deadline))
+            }
             Event::CompletionProposed { case, deadline, .. } => {
                 self.set_case(case, CaseStatus::Proposed, Some(*deadline));
             }
@@ -304,8 +310,23 @@ impl Folded {
             )+};
         }
         compare!(
-            institutions, operators, practitioners, identities, claims, recovering, relationships, delegates,
-            emergencies, grants, rev, lanes, due, cases, disputes, compromised, conflicts
+            institutions,
+            operators,
+            practitioners,
+            identities,
+            claims,
+            recovering,
+            relationships,
+            delegates,
+            emergencies,
+            grants,
+            rev,
+            lanes,
+            due,
+            cases,
+            disputes,
+            compromised,
+            conflicts
         );
         None
     }

@@ -232,12 +232,18 @@ impl World {
     }
 
     fn institution(&mut self, model: &Model) -> u32 {
-        self.rng.random_range(1..=model.state.institutions.len().max(1) as u32 + u32::from(self.count % 50 == 0))
+        self.rng
+            .random_range(1..=model.state.institutions.len().max(1) as u32 + u32::from(self.count % 50 == 0))
     }
 
     fn operator(&mut self, model: &Model, number: u32) -> Option<Address> {
-        let all: Vec<_> =
-            model.state.operators.iter().filter(|(_, of)| **of == number).map(|(account, _)| *account).collect();
+        let all: Vec<_> = model
+            .state
+            .operators
+            .iter()
+            .filter(|(_, of)| **of == number)
+            .map(|(account, _)| *account)
+            .collect();
         self.pick(&all)
     }
 
@@ -318,7 +324,8 @@ impl World {
             "registrar.register_institution" => (authority, self.admission(model)),
             "registrar.update_institution" => {
                 let (number, operator) = self.any_operator(model);
-                let name = self.chance(50).then(|| if self.chance(95) { self.fresh() } else { String::new() });
+                let name =
+                    self.chance(50).then(|| if self.chance(95) { self.fresh() } else { String::new() });
                 let endpoint = self.chance(60).then(|| format!("https://{}.example", self.fresh()));
                 let right = if name.is_some() || self.chance(30) { authority } else { bytes(operator) };
                 (right, R::UpdateInstitution { institution: number, name, endpoint })
@@ -378,7 +385,8 @@ impl World {
                 let number = state.practitioners.get(&account).map_or(1, |known| known.institution);
                 let operator = self.operator(model, number);
                 let resume = kind == "registrar.resume_practitioner";
-                let right = if self.chance(if resume { 60 } else { 20 }) { authority } else { bytes(operator) };
+                let right =
+                    if self.chance(if resume { 60 } else { 20 }) { authority } else { bytes(operator) };
                 let account = text(&account);
                 let msg = if resume {
                     R::ResumePractitioner { account }
@@ -455,8 +463,12 @@ impl World {
     fn identity_message(&mut self, kind: &str, now: u64, model: &Model) -> (Option<Vec<u8>>, R) {
         let state = &model.state;
         let bytes = |account: Option<Address>| account.map(|account| account.0.to_vec());
-        let custodial: Vec<_> =
-            state.identities.iter().filter(|(_, identity)| identity.custodial).map(|(case, _)| *case).collect();
+        let custodial: Vec<_> = state
+            .identities
+            .iter()
+            .filter(|(_, identity)| identity.custodial)
+            .map(|(case, _)| *case)
+            .collect();
         let running = state.recovering.iter().filter(|(_, recovery)| now < recovery.lapses);
         let running: Vec<_> = running.map(|(case, _)| *case).collect();
         let ready = state.recovering.iter().filter(|(_, recovery)| recovery.ready <= now);
@@ -599,7 +611,10 @@ impl World {
                 let day = (now / DAY_MS) as u32;
                 let grants = (0..self.rng.random_range(1..4)).map(|_| {
                     let first = day - 1 + self.rng.random_range(0..3);
-                    NewGrant::new(&self.commitment(), (first, first + self.rng.random_range(0..3) - u32::from(self.chance(3))))
+                    NewGrant::new(
+                        &self.commitment(),
+                        (first, first + self.rng.random_range(0..3) - u32::from(self.chance(3))),
+                    )
                 });
                 let grants = grants.collect();
                 (bytes(self.holders_side(model, &id)), P::Grant { case: hex(&id), grants })
@@ -609,8 +624,9 @@ impl World {
                 let own = model.state.grants.iter();
                 let own: Vec<_> =
                     own.filter(|(_, grant)| grant.case == id).map(|(found, _)| *found).collect();
-                let wanted = (0..self.rng.random_range(1..3))
-                    .map(|_| self.pick(&own).filter(|_| self.chance(95)).unwrap_or_else(|| self.commitment()));
+                let wanted = (0..self.rng.random_range(1..3)).map(|_| {
+                    self.pick(&own).filter(|_| self.chance(95)).unwrap_or_else(|| self.commitment())
+                });
                 let wanted: Vec<_> = wanted.collect();
                 (bytes(self.holders_side(model, &id)), P::revoke(&id, &wanted))
             }
@@ -678,8 +694,7 @@ impl World {
             }
             "ppr.end_emergency" => {
                 let practitioner = state.emergencies.get(&(case, number)).map(|access| access.practitioner);
-                let right =
-                    if self.chance(50) { practitioner } else { self.holders_side(model, &case) };
+                let right = if self.chance(50) { practitioner } else { self.holders_side(model, &case) };
                 (bytes(right), P::EndEmergency { case: hex, number })
             }
             "ppr.review_emergency" => {
@@ -767,7 +782,8 @@ impl World {
         let digest = model.state.cases.get(&id).map_or([0; 32], |found| found.digest);
         let digest = if self.chance(96) { convert::hex(&digest) } else { HexBinary::from([3; 32]) };
         let in_force = model.state.relationships.iter();
-        let in_force = in_force.filter(|((of, _), found)| *of == id && found.status == RelationshipStatus::Active);
+        let in_force =
+            in_force.filter(|((of, _), found)| *of == id && found.status == RelationshipStatus::Active);
         let numbers: Vec<u32> = in_force.map(|((_, number), _)| *number).collect();
         let right = match self.pick(&numbers).filter(|_| self.chance(40)) {
             Some(number) if kind != "summary.approve_completion" => self.operator(model, number),
@@ -825,7 +841,8 @@ impl World {
         let epoch = model.state.identities.get(&case).map_or(0, |identity| identity.epoch);
         lane.header.epoch = epoch + u32::from(self.chance(3));
         lane.header.author = author;
-        let device = (lane.header.class == Class::Content && self.chance(30)).then(|| self.rng.random_range(1..4));
+        let device =
+            (lane.header.class == Class::Content && self.chance(30)).then(|| self.rng.random_range(1..4));
         if let Some(seed) = device {
             lane.header.signer = Some(device_key(seed));
             lane.header.minimum = DEVICE_MINIMUM;
@@ -971,7 +988,8 @@ impl World {
             }
             _ => {
                 let account = self.author_account(model, &lane.author);
-                let account = account.filter(|_| self.chance(90)).unwrap_or_else(|| self.cast.account("stranger"));
+                let account =
+                    account.filter(|_| self.chance(90)).unwrap_or_else(|| self.cast.account("stranger"));
                 let key = self.cast.key(&account);
                 let sig = key.sign(&head.operator_digest(&id, now));
                 HeadGiven::Account { time: now, key: key.public().0, sig }

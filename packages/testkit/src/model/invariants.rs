@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use casewise_ledger::{CaseId, Commitment, Hash, LaneId};
 
-use super::{events::Folded, generator::Sent, generator::World, reference::At, reference::Model, state::State};
+use super::{
+    events::Folded, generator::Sent, generator::World, reference::At, reference::Model, state::State,
+};
 use crate::contracts::{Outcome, Suite};
 
 /// The invariants.

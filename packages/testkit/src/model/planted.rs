@@ -16,9 +16,7 @@ use casewise_protocol::{
 };
 use casewise_registrar::ContractError as RegistrarError;
 use casewise_summary::ContractError as SummaryError;
-use cosmwasm_std::{
-    Binary, Deps, DepsMut, Env, MessageInfo, Response, from_json, to_json_binary,
-};
+use cosmwasm_std::{Binary, Deps, DepsMut, Env, MessageInfo, Response, from_json, to_json_binary};
 
 use super::Invariant;
 use crate::contracts::Code;

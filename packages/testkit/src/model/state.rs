@@ -114,9 +114,26 @@ impl State {
             return Some(format!("authority: {:?} against {:?}", self.authority, other.authority));
         }
         compare!(
-            institutions, operators, practitioners, identities, holders, recovery, recovering, claims,
-            policies, relationships, delegates, emergencies, grants, rev, lanes, cases, due, disputes,
-            compromised, conflicts
+            institutions,
+            operators,
+            practitioners,
+            identities,
+            holders,
+            recovery,
+            recovering,
+            claims,
+            policies,
+            relationships,
+            delegates,
+            emergencies,
+            grants,
+            rev,
+            lanes,
+            cases,
+            due,
+            disputes,
+            compromised,
+            conflicts
         );
         None
     }

@@ -105,9 +105,7 @@ fn registrar_rows() -> Vec<Row> {
             R::AcceptAuthority {}.into()
         }),
         row("registrar.set_ppr", &[Authority], |w| R::SetPpr { ppr: w.suite.ppr.to_string() }.into()),
-        row("registrar.pause_registrations", &[Authority], |_| {
-            R::PauseRegistrations { paused: true }.into()
-        }),
+        row("registrar.pause_registrations", &[Authority], |_| R::PauseRegistrations { paused: true }.into()),
         row("registrar.register_practitioner", &[Operator, OtherOperator, Oversight], |_| {
             R::RegisterPractitioner { account: text("nurse"), role: PractitionerRole::Nurse }.into()
         })
@@ -147,11 +145,7 @@ fn start_recovery(w: &mut World) {
 
 fn offer_claim(w: &World) -> R {
     let until = w.suite.now() + 3_600_000;
-    R::OfferClaim {
-        case: convert::hex(&w.custodial.case().0),
-        holder: text("patient"),
-        until: until.into(),
-    }
+    R::OfferClaim { case: convert::hex(&w.custodial.case().0), holder: text("patient"), until: until.into() }
 }
 
 fn identity_rows() -> Vec<Row> {
@@ -363,10 +357,8 @@ fn author_rows() -> Vec<Row> {
             rotations(vec![lane.rotation(&next)]).into()
         })
         .note("lane of an institution"),
-        row("summary.close", &[Operator, Suspended], |w| {
-            S::close(&anchors(vec![w.lane.item(3, 5)])).into()
-        })
-        .note("lane of an institution"),
+        row("summary.close", &[Operator, Suspended], |w| S::close(&anchors(vec![w.lane.item(3, 5)])).into())
+            .note("lane of an institution"),
     ]
 }
 

@@ -91,7 +91,9 @@ impl Role {
     pub fn who(self) -> &'static str {
         match self {
             Self::Authority => "the consortium's account",
-            Self::Operator => "operator of this institution: it enrolled the case, writes in it, its relationship is in force",
+            Self::Operator => {
+                "operator of this institution: it enrolled the case, writes in it, its relationship is in force"
+            }
             Self::OtherOperator => "operator of another institution",
             Self::Oversight => "operator of an oversight institution",
             Self::Suspended => "operator of this institution while the consortium has suspended it",

@@ -91,7 +91,8 @@ impl Step<'_> {
                 self.suite.ask_registrar::<registrar::BucketResponse>(&msg).map(|answer| answer.cases)
             };
             let walked = walk(limit, ask, |found| found.holder.clone())?;
-            let walked: Vec<_> = walked.iter().map(|item| (hash(&item.holder), CaseId(hash(&item.case)))).collect();
+            let walked: Vec<_> =
+                walked.iter().map(|item| (hash(&item.holder), CaseId(hash(&item.case)))).collect();
             let stored = self.after.holders.iter().filter(|(hash, _)| hash[0] == prefix);
             same("bucket", &walked, &stored.map(|(hash, case)| (*hash, *case)).collect::<Vec<_>>())?;
         }
@@ -109,7 +110,11 @@ impl Step<'_> {
         let walked: Vec<_> =
             walked.iter().map(|found| (address(&found.account), found.since.u64())).collect();
         let own = self.after.practitioners.iter().filter(|(_, record)| record.institution == institution);
-        same("practitioners", &walked, &own.map(|(account, record)| (*account, record.since)).collect::<Vec<_>>())
+        same(
+            "practitioners",
+            &walked,
+            &own.map(|(account, record)| (*account, record.since)).collect::<Vec<_>>(),
+        )
     }
 
     fn ppr_pages(&self, case: &CaseId, limit: u32) -> Check {
@@ -185,7 +190,8 @@ impl Step<'_> {
             let msg = summary::QueryMsg::Disputes { case: hex.clone(), start_after, limit };
             self.suite.ask_summary::<summary::DisputesResponse>(&msg).map(|answer| answer.disputes)
         };
-        let key = |found: &summary::DisputeInfo| summary::EntryKey { lane: found.lane.clone(), index: found.index };
+        let key =
+            |found: &summary::DisputeInfo| summary::EntryKey { lane: found.lane.clone(), index: found.index };
         let walked = walk(limit, ask, key)?;
         let walked: Vec<_> =
             walked.iter().map(|found| (hash(&found.lane), found.index, found.since.u64())).collect();
@@ -222,8 +228,7 @@ impl Step<'_> {
     }
 
     fn registrar_answers(&self) -> Check {
-        let config: registrar::ConfigResponse =
-            self.suite.ask_registrar(&registrar::QueryMsg::Config {})?;
+        let config: registrar::ConfigResponse = self.suite.ask_registrar(&registrar::QueryMsg::Config {})?;
         let proposed = config.proposed.as_deref().map(|account| address(account).0.to_vec());
         let settings = (address(&config.authority).0.to_vec(), config.paused, proposed, config.institutions);
         let count = self.after.institutions.len() as u32;
@@ -250,10 +255,9 @@ impl Step<'_> {
     fn ppr_answers(&self) -> Check {
         for (case, identity) in &self.after.identities {
             for number in self.after.institutions.keys() {
-                let invited: bool = self.suite.ask_ppr(&ppr::QueryMsg::Invited {
-                    case: convert::hex(&case.0),
-                    institution: *number,
-                })?;
+                let invited: bool = self
+                    .suite
+                    .ask_ppr(&ppr::QueryMsg::Invited { case: convert::hex(&case.0), institution: *number })?;
                 let made = self.model.invitations.get(&(*case, *number)) == Some(&identity.epoch);
                 let known = made && !self.model.recovering(case, self.at.now);
                 ensure(invited == made || invited == known, || {
@@ -263,7 +267,9 @@ impl Step<'_> {
             let acks: ppr::AcksResponse = self.suite.ask_ppr(&ppr::QueryMsg::acks(case, None, Some(30)))?;
             for ack in acks.acks {
                 let acked = self.model.acks.get(&(*case, ack.institution)).copied().unwrap_or_default();
-                ensure(ack.acked == acked, || format!("ack of {}: {ack:?} against {acked}", ack.institution))?;
+                ensure(ack.acked == acked, || {
+                    format!("ack of {}: {ack:?} against {acked}", ack.institution)
+                })?;
             }
         }
         for account in self.after.practitioners.keys() {
@@ -275,9 +281,11 @@ impl Step<'_> {
                 .map(|item| (CaseId(hash(&item.case)), item.number, item.due.u64()))
                 .collect();
             walked.sort();
-            let waiting = self.after.emergencies.iter().filter(|(_, access)| {
-                access.practitioner == *account && access.review.is_none()
-            });
+            let waiting = self
+                .after
+                .emergencies
+                .iter()
+                .filter(|(_, access)| access.practitioner == *account && access.review.is_none());
             let waiting: Vec<_> =
                 waiting.map(|((case, number), access)| (*case, *number, access.until + REVIEW_MS)).collect();
             same("unreviewed", &walked, &waiting)?;
@@ -312,12 +320,15 @@ impl Step<'_> {
             self.suite.ask_summary(&summary::QueryMsg::status(case, number))?;
         let own = || {
             let of = move |lane: &casewise_ledger::records::LaneRecord| {
-                lane.case == *case && lane.author == Party::Institution(number) && lane.class == Class::Content
+                lane.case == *case
+                    && lane.author == Party::Institution(number)
+                    && lane.class == Class::Content
             };
             self.after.lanes.iter().filter(move |(_, lane)| of(lane))
         };
         let closed = |lane: &casewise_ledger::records::LaneRecord| lane.status == LaneStatus::Closed;
-        let mut open: Vec<_> = found.lanes.iter().map(|lane| (hash(&lane.lane), lane.size, lane.seen)).collect();
+        let mut open: Vec<_> =
+            found.lanes.iter().map(|lane| (hash(&lane.lane), lane.size, lane.seen)).collect();
         open.sort();
         let stored: Vec<_> =
             own().filter(|(_, lane)| !closed(lane)).map(|(id, lane)| (id.0, lane.size, lane.seen)).collect();

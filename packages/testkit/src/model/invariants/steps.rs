@@ -94,7 +94,10 @@ impl Step<'_> {
             }
             let size = self.after.lanes[&item.lane].size;
             ensure(size == item.size, || {
-                format!("lane {}: head of size {} in the grace, anchored {size}: {:?}", item.lane, item.size, self.outcome)
+                format!(
+                    "lane {}: head of size {} in the grace, anchored {size}: {:?}",
+                    item.lane, item.size, self.outcome
+                )
             })?;
         }
         Ok(())
@@ -108,7 +111,9 @@ impl Step<'_> {
             let active = self.after.institutions[number].status == InstitutionStatus::Active;
             let expected = record.status == RelationshipStatus::Active && active;
             ensure(effective == expected, || {
-                format!("relationship of {number} with {case}: effective {effective}, institution active {active}")
+                format!(
+                    "relationship of {number} with {case}: effective {effective}, institution active {active}"
+                )
             })?;
         }
         let Call::Summary(summary::ExecuteMsg::Open { .. } | summary::ExecuteMsg::Rotate { .. }) =
@@ -233,10 +238,8 @@ impl Step<'_> {
         }
         for (case, after) in &self.after.identities {
             let before = self.before.identities.get(case);
-            let by_recovery = matches!(
-                self.sent.call,
-                Call::Registrar(R::FinishRecovery { .. } | R::AcceptClaim { .. })
-            );
+            let by_recovery =
+                matches!(self.sent.call, Call::Registrar(R::FinishRecovery { .. } | R::AcceptClaim { .. }));
             if by_recovery && before.is_some_and(|before| before.epoch != after.epoch) {
                 memory.vetoed.remove(case);
             }
@@ -259,7 +262,8 @@ impl Step<'_> {
             _ => false,
         };
         if !kept && !finishes {
-            let cancelled = matches!(&self.sent.call, Call::Registrar(R::CancelRecovery { case }) if of(case));
+            let cancelled =
+                matches!(&self.sent.call, Call::Registrar(R::CancelRecovery { case }) if of(case));
             let vetoed = matches!(&self.sent.call, Call::Registrar(R::VetoRecovery { case }) if of(case));
             let vetoed = vetoed && running.attested.is_none() && !memory.vetoed.contains(&case);
             ensure(cancelled && by_account || vetoed, || {

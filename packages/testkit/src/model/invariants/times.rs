@@ -71,7 +71,9 @@ impl Step<'_> {
                 let in_window = recovery.ready <= now && now < recovery.lapses;
                 ensure(in_window, || format!("recovery of {case} finished at {now}: {recovery:?}"))?;
             }
-            Call::Registrar(registrar::ExecuteMsg::AttestRecovery { case } | registrar::ExecuteMsg::VetoRecovery { case }) => {
+            Call::Registrar(
+                registrar::ExecuteMsg::AttestRecovery { case } | registrar::ExecuteMsg::VetoRecovery { case },
+            ) => {
                 let case = convert::case_id(case).map_err(|error| error.to_string())?;
                 let lapses = self.before.recovering[&case].lapses;
                 ensure(now < lapses, || format!("lapsed recovery of {case} counts at {now}"))?;
@@ -171,7 +173,8 @@ impl Step<'_> {
     fn cases_in_time(&self) -> Check {
         let now = self.at.now;
         for (case, after) in &self.after.cases {
-            let Some(before) = self.before.cases.get(case).filter(|before| before.status != after.status) else {
+            let Some(before) = self.before.cases.get(case).filter(|before| before.status != after.status)
+            else {
                 continue;
             };
             let due = self.after.due.get(&case.0).copied();
@@ -183,7 +186,8 @@ impl Step<'_> {
                 CaseStatus::Open | CaseStatus::Completed => None,
             };
             ensure(due == expected, || format!("case {case} {:?} at {now} with {due:?}", after.status))?;
-            let finished = matches!(self.sent.call, Call::Summary(summary::ExecuteMsg::FinishCompletion { .. }));
+            let finished =
+                matches!(self.sent.call, Call::Summary(summary::ExecuteMsg::FinishCompletion { .. }));
             let was_due = self.before.due.get(&case.0).copied();
             let early = finished && was_due.is_none_or(|due| now < due);
             ensure(!early, || format!("case {case} finished at {now}, {before:?} until {was_due:?}"))?;

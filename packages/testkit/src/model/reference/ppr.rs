@@ -54,8 +54,8 @@ impl Model {
             ExecuteMsg::End { case, institution } => {
                 let case = case_of(case)?;
                 self.identity(&case)?;
-                let holders = self.acts(&case, sender, Power::Relationships, at.now)
-                    && !self.recovering(&case, at.now);
+                let holders =
+                    self.acts(&case, sender, Power::Relationships, at.now) && !self.recovering(&case, at.now);
                 let holder = self.identity(&case)?.holder.0 == sender;
                 demand(holders || !holder && self.operates(sender) == Some(*institution), "no party")?;
                 match self.relationship(&case, *institution).ok_or("no relationship")? {
@@ -130,12 +130,8 @@ impl Model {
                 Ok(())
             }
             ExecuteMsg::Grant { case, grants } => self.grant(sender, case_of(case)?, grants, at),
-            ExecuteMsg::Revoke { case, commitments } => {
-                self.revoke(sender, case_of(case)?, commitments, at)
-            }
-            ExecuteMsg::Expire { commitment } => {
-                self.expire(sender, Commitment(hash_of(commitment)?), at)
-            }
+            ExecuteMsg::Revoke { case, commitments } => self.revoke(sender, case_of(case)?, commitments, at),
+            ExecuteMsg::Expire { commitment } => self.expire(sender, Commitment(hash_of(commitment)?), at),
             ExecuteMsg::Ack { case, rev } => {
                 let case = case_of(case)?;
                 let number = self.operates(sender).ok_or("no operator")?;
@@ -190,8 +186,8 @@ impl Model {
             Some(RelationshipStatus::Ended) => Err("ended"),
             Some(_) => Ok(()),
             None => {
-                let invited = self.invitations.get(&(case, number)) == Some(&epoch)
-                    && !self.recovering(&case, at.now);
+                let invited =
+                    self.invitations.get(&(case, number)) == Some(&epoch) && !self.recovering(&case, at.now);
                 if invited {
                     self.invitations.remove(&(case, number));
                     self.come_into_force(case, number, at);
@@ -265,8 +261,7 @@ impl Model {
         demand(self.state.institutions[&institution].kind == InstitutionKind::Provider, "no provider")?;
         self.identity(&case)?;
         let of_case = || self.state.emergencies.iter().filter(|((of, _), _)| *of == case);
-        let running =
-            of_case().find(|(_, access)| access.practitioner == account && at.now < access.until);
+        let running = of_case().find(|(_, access)| access.practitioner == account && at.now < access.until);
         if let Some((_, running)) = running {
             return demand((running.reason, running.until) == (reason.into(), until), "another runs");
         }
@@ -299,14 +294,7 @@ impl Model {
         Ok(())
     }
 
-    fn review(
-        &mut self,
-        sender: &[u8],
-        case: CaseId,
-        number: u32,
-        outcome: ReviewOutcome,
-        at: At,
-    ) -> Done {
+    fn review(&mut self, sender: &[u8], case: CaseId, number: u32, outcome: ReviewOutcome, at: At) -> Done {
         let institution = self.active_operator(sender)?;
         let kind = self.state.institutions[&institution].kind;
         let access = self.state.emergencies.get_mut(&(case, number)).ok_or("no access")?;

@@ -228,7 +228,13 @@ impl Model {
         Ok(())
     }
 
-    fn update(&mut self, sender: &[u8], number: u32, name: Option<&String>, endpoint: Option<&String>) -> Done {
+    fn update(
+        &mut self,
+        sender: &[u8],
+        number: u32,
+        name: Option<&String>,
+        endpoint: Option<&String>,
+    ) -> Done {
         self.authority_or_operator(sender, number)?;
         demand(name.is_some() || endpoint.is_some(), "nothing")?;
         if let Some(name) = name {

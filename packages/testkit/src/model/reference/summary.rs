@@ -144,7 +144,8 @@ impl Model {
     fn room(&self, header: &LaneHeader) -> Done {
         let of_author =
             self.open_lanes(&header.case, header.class).filter(|(_, lane)| lane.author == header.author);
-        let (count, max) = (of_author.count(), if header.class == Class::Content { MAX_OF_AUTHOR } else { 1 });
+        let (count, max) =
+            (of_author.count(), if header.class == Class::Content { MAX_OF_AUTHOR } else { 1 });
         demand(count < max, "too many of the author")?;
         let all = self.open_lanes(&header.case, Class::Content).count();
         demand(header.class == Class::Access || all < MAX_CASE_LANES as usize, "too many of the case")
@@ -165,13 +166,8 @@ impl Model {
             seen: 0,
         };
         self.state.lanes.insert(header.id(), lane);
-        let empty = CaseRecord {
-            version: V1,
-            status: CaseStatus::Open,
-            open: 0,
-            digest: [0; 32],
-            height: at.height,
-        };
+        let empty =
+            CaseRecord { version: V1, status: CaseStatus::Open, open: 0, digest: [0; 32], height: at.height };
         let case = self.state.cases.entry(header.case).or_insert(empty);
         if header.class == Class::Content {
             case.open += 1;
@@ -353,8 +349,7 @@ impl Model {
             return Err(LaneFault::Epoch);
         }
         self.writable(&last.lane, lane, at)?;
-        let closed =
-            if lane.head() == last.head() { lane.clone() } else { self.extended(lane, last, at)? };
+        let closed = if lane.head() == last.head() { lane.clone() } else { self.extended(lane, last, at)? };
         self.end_lane(last.lane, closed, at);
         self.put_lane(next, at);
         Ok(())
@@ -511,13 +506,7 @@ impl Model {
         Ok(())
     }
 
-    fn gave(
-        &self,
-        lane: &LaneRecord,
-        id: &LaneId,
-        head: casewise_ledger::Head,
-        given: &HeadGiven,
-    ) -> bool {
+    fn gave(&self, lane: &LaneRecord, id: &LaneId, head: casewise_ledger::Head, given: &HeadGiven) -> bool {
         match given {
             HeadGiven::Anchored => lane.head() == head,
             HeadGiven::Account { time, key, sig } => {
@@ -550,6 +539,5 @@ fn shape(header: &LaneHeader) -> Done {
 }
 
 fn ed25519(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    VerificationKey::try_from(*key)
-        .is_ok_and(|key| key.verify(&Signature::from(*signature), message).is_ok())
+    VerificationKey::try_from(*key).is_ok_and(|key| key.verify(&Signature::from(*signature), message).is_ok())
 }
