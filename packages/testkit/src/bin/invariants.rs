@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let began = Instant::now();
     let progress = |tally: &Tally| {
-        if tally.steps % PROGRESS == 0 && tally.steps < args.steps {
+        if tally.steps.is_multiple_of(PROGRESS) && tally.steps < args.steps {
             println!("  … {} steps, {} s", tally.steps, began.elapsed().as_secs());
         }
     };

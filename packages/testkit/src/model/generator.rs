@@ -145,7 +145,7 @@ impl World {
         match self.rng.random_range(0..1000) {
             0..100 => None,
             100..880 => Some(500),
-            880..960 => Some(self.to_bound(model, now)),
+            880..960 => Some(self.until_bound(model, now)),
             960..980 => Some(self.rng.random_range(1_000..900_000)),
             980..994 => Some(self.rng.random_range(0..DAY_MS)),
             994..998 => Some(3 * DAY_MS),
@@ -153,8 +153,8 @@ impl World {
         }
     }
 
-    /// To a moment at which something begins or ends, or 1 ms beside it.
-    fn to_bound(&mut self, model: &Model, now: u64) -> u64 {
+    /// How long until something begins or ends, or 1 ms beside that.
+    fn until_bound(&mut self, model: &Model, now: u64) -> u64 {
         let state = &model.state;
         let mut bounds: Vec<u64> = state.due.values().copied().collect();
         for recovery in state.recovering.values() {
@@ -232,8 +232,9 @@ impl World {
     }
 
     fn institution(&mut self, model: &Model) -> u32 {
-        self.rng
-            .random_range(1..=model.state.institutions.len().max(1) as u32 + u32::from(self.count % 50 == 0))
+        self.rng.random_range(
+            1..=model.state.institutions.len().max(1) as u32 + u32::from(self.count.is_multiple_of(50)),
+        )
     }
 
     fn operator(&mut self, model: &Model, number: u32) -> Option<Address> {
@@ -260,23 +261,15 @@ impl World {
     fn holders_side(&mut self, model: &Model, case: &CaseId) -> Option<Address> {
         let delegates: Vec<_> =
             model.state.delegates.keys().filter(|(of, _)| of == case).map(|(_, account)| *account).collect();
-        if self.chance(30) {
-            if let Some(delegate) = self.pick(&delegates) {
-                return Some(delegate);
-            }
-        }
-        self.holder(model, case)
+        let delegate = self.pick(&delegates).filter(|_| self.chance(30));
+        delegate.or_else(|| self.holder(model, case))
     }
 
     fn relationship(&mut self, model: &Model, status: RelationshipStatus) -> (CaseId, u32) {
         let all = model.state.relationships.iter();
         let all: Vec<_> = all.filter(|(_, found)| found.status == status).map(|(id, _)| *id).collect();
-        if self.chance(85) {
-            if let Some(found) = self.pick(&all) {
-                return found;
-            }
-        }
-        (self.case(), self.institution(model))
+        let found = self.pick(&all).filter(|_| self.chance(85));
+        found.unwrap_or_else(|| (self.case(), self.institution(model)))
     }
 
     fn candidate(&mut self, case: &CaseId) -> Address {

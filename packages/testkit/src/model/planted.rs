@@ -71,12 +71,11 @@ fn shrinking(
     let batch = anchors(&msg);
     let done = summary_real(deps.branch(), env, info, msg)?;
     for item in batch.into_iter().flat_map(|batch| batch.items) {
-        if let Some(mut lane) = record::LANE.may_load(deps.storage, &item.lane.0)? {
-            if item.size < lane.size {
-                (lane.size, lane.root) = (item.size, item.root);
-                lane.seen = lane.seen.min(lane.size);
-                record::LANE.save(deps.storage, &item.lane.0, &lane);
-            }
+        let Some(mut lane) = record::LANE.may_load(deps.storage, &item.lane.0)? else { continue };
+        if item.size < lane.size {
+            (lane.size, lane.root) = (item.size, item.root);
+            lane.seen = lane.seen.min(lane.size);
+            record::LANE.save(deps.storage, &item.lane.0, &lane);
         }
     }
     Ok(done)
@@ -92,11 +91,10 @@ fn rewriting(
     let batch = anchors(&msg);
     let done = summary_real(deps.branch(), env, info, msg)?;
     for item in batch.into_iter().flat_map(|batch| batch.items) {
-        if let Some(mut lane) = record::LANE.may_load(deps.storage, &item.lane.0)? {
-            if item.size >= lane.size {
-                (lane.size, lane.root) = (item.size, item.root);
-                record::LANE.save(deps.storage, &item.lane.0, &lane);
-            }
+        let Some(mut lane) = record::LANE.may_load(deps.storage, &item.lane.0)? else { continue };
+        if item.size >= lane.size {
+            (lane.size, lane.root) = (item.size, item.root);
+            record::LANE.save(deps.storage, &item.lane.0, &lane);
         }
     }
     Ok(done)
@@ -185,10 +183,9 @@ fn falling(
         _ => None,
     };
     let done = ppr_real(deps.branch(), env, info, msg)?;
-    if let Some(case) = acked {
-        if let Some(Be32(rev)) = record::REV.may_load(deps.storage, &case.0)?.filter(|Be32(rev)| *rev > 0) {
-            record::REV.save(deps.storage, &case.0, &Be32(rev - 1));
-        }
+    let Some(case) = acked else { return Ok(done) };
+    if let Some(Be32(rev)) = record::REV.may_load(deps.storage, &case.0)?.filter(|Be32(rev)| *rev > 0) {
+        record::REV.save(deps.storage, &case.0, &Be32(rev - 1));
     }
     Ok(done)
 }

@@ -160,7 +160,7 @@ impl Episode {
             sent: &sent,
             outcome: &outcome,
             at,
-            walk: step % WALK == 0,
+            walk: step.is_multiple_of(WALK),
         };
         for invariant in Invariant::ALL {
             if self.only.is_some_and(|only| only != invariant) {

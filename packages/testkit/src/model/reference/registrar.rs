@@ -73,6 +73,9 @@ impl Model {
             }
             ExecuteMsg::ProposeAuthority { account } => self.propose_authority(sender, account.as_deref()),
             ExecuteMsg::AcceptAuthority {} => {
+                if self.proposed.is_none() && self.state.authority == sender {
+                    return Ok(());
+                }
                 demand(self.proposed.as_deref() == Some(sender), "not proposed")?;
                 self.state.authority = sender.to_vec();
                 self.proposed = None;
