@@ -28,7 +28,9 @@ fn the_contracts_are_the_reference() {
 /// the bug, and nothing else.
 fn bites(invariant: Invariant) {
     let wrong = Config { steps: BOUND, seed: SEED, code: planted::code(invariant), only: Some(invariant) };
-    let broken = run(wrong, |_| {}).err().expect("the planted bug is not noticed");
+    let Err(broken) = run(wrong, |_| {}) else {
+        panic!("the planted bug is not noticed within {BOUND} steps");
+    };
     assert_eq!(broken.invariant, invariant, "{}", broken.words);
     let real = Config { steps: broken.step, code: Code::default(), ..wrong };
     run(real, |_| {}).expect("the real code keeps it");

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use casewise_ledger::{
     Address, CaseId, Commitment, Hash, Head, LaneHeader, LaneId,
     records::{
-        CaseStatus, DisputeCode, EmergencyReason, GrantStatus, InstitutionStatus, LaneStatus,
-        PractitionerStatus, RelationshipStatus, ReviewOutcome, close_digest,
+        CaseStatus, DisputeCode, EmergencyReason, EmergencyRecord, GrantStatus, InstitutionStatus,
+        LaneStatus, PractitionerStatus, RelationshipStatus, ReviewOutcome, close_digest,
     },
 };
 use casewise_protocol::Event;
@@ -33,7 +33,7 @@ pub struct FoldedAccess {
     practitioner: Address,
     institution: u32,
     reason: EmergencyReason,
-    until: Option<u64>,
+    until: u64,
     review: Option<ReviewOutcome>,
 }
 
@@ -65,7 +65,7 @@ pub struct Folded {
 
 impl Folded {
     /// The same of a state.
-    pub fn of(state: &State, known: &Self) -> Self {
+    pub fn of(state: &State) -> Self {
         let lane = |lane: &casewise_ledger::records::LaneRecord| FoldedLane {
             case: lane.case,
             content: lane.class == casewise_ledger::Class::Content,
@@ -74,39 +74,23 @@ impl Folded {
             head: lane.head(),
             seen: lane.seen,
         };
-        // a registration names no further operators, an end no time: those are asked for
-        let told = |account: &Address| known.operators.contains_key(account);
-        let access = |id: &(CaseId, u32), access: &casewise_ledger::records::EmergencyRecord| FoldedAccess {
+        let access = |access: &EmergencyRecord| FoldedAccess {
             practitioner: access.practitioner,
             institution: access.institution,
             reason: access.reason,
-            until: known
-                .emergencies
-                .get(id)
-                .is_none_or(|known| known.until.is_some())
-                .then_some(access.until),
+            until: access.until,
             review: access.review.as_ref().map(|review| review.outcome),
         };
         Self {
             institutions: map(&state.institutions, |record| record.status),
-            operators: state
-                .operators
-                .iter()
-                .filter(|(account, _)| told(account))
-                .map(|(account, number)| (*account, *number))
-                .collect(),
+            operators: state.operators.clone(),
             practitioners: map(&state.practitioners, |record| (record.institution, record.status)),
             identities: map(&state.identities, |record| (record.institution, record.epoch)),
             claims: map(&state.claims, |record| record.until),
             recovering: map(&state.recovering, |record| (record.ready, record.attested)),
             relationships: map(&state.relationships, |record| record.status),
-            delegates: state
-                .delegates
-                .iter()
-                .filter(|(id, _)| known.delegates.contains_key(id))
-                .map(|(id, record)| (*id, (record.powers, record.until)))
-                .collect(),
-            emergencies: state.emergencies.iter().map(|(id, record)| (*id, access(id, record))).collect(),
+            delegates: map(&state.delegates, |record| (record.powers, record.until)),
+            emergencies: map(&state.emergencies, access),
             grants: map(&state.grants, |record| (record.case, record.status, record.first, record.last)),
             rev: state.rev.clone(),
             lanes: map(&state.lanes, lane),
@@ -118,14 +102,13 @@ impl Folded {
         }
     }
 
-    /// Forgets the delegates whose record has made room for others: nothing tells it, for they were
-    /// over.
-    pub fn forget_dead(&mut self, state: &State) {
-        self.delegates.retain(|id, _| state.delegates.contains_key(id));
+    /// Takes up what a registration itself says and its event does not: more operators.
+    pub fn take_operators(&mut self, operators: &[Address], number: u32) {
+        self.operators.extend(operators.iter().map(|operator| (*operator, number)));
     }
 
-    /// Takes up an event.
-    pub fn take(&mut self, event: &Event) {
+    /// Takes up an event of a block at `now` (Unix ms).
+    pub fn take(&mut self, event: &Event, now: u64) {
         match event {
             Event::InstitutionRegistered { number, account } => {
                 self.institutions.insert(*number, InstitutionStatus::Active);
@@ -172,11 +155,11 @@ impl Folded {
             | Event::RegistrationsPaused { .. }
             | Event::InvitationChanged { .. }
             | Event::Acked { .. } => {}
-            _ => self.take_of_case(event),
+            _ => self.take_of_case(event, now),
         }
     }
 
-    fn take_of_case(&mut self, event: &Event) {
+    fn take_of_case(&mut self, event: &Event, now: u64) {
         match event {
             Event::RelationshipChanged { case, institution, status } => {
                 self.relationships.insert((*case, *institution), *status);
@@ -201,13 +184,13 @@ impl Folded {
                     practitioner: *practitioner,
                     institution: *institution,
                     reason: *reason,
-                    until: Some(*until),
+                    until: *until,
                     review: None,
                 };
                 self.emergencies.insert((*case, *number), access);
             }
             Event::EmergencyEnded { case, number, rev } => {
-                self.emergencies.entry((*case, *number)).and_modify(|access| access.until = None);
+                self.emergencies.entry((*case, *number)).and_modify(|access| access.until = now);
                 self.rev.insert(*case, *rev);
             }
             Event::EmergencyReviewed { case, number, outcome } => {
@@ -299,7 +282,7 @@ impl Folded {
 
     /// The first difference from what the state says.
     pub fn difference(&self, state: &State) -> Option<String> {
-        let stored = Self::of(state, self);
+        let stored = Self::of(state);
         macro_rules! compare {
             ($($field:ident),+) => {$(
                 if self.$field != stored.$field {

@@ -17,7 +17,7 @@ use casewise_ledger::{
 use casewise_protocol::{
     convert::{self, DisputeCode, EmergencyReason, InstitutionKind, PractitionerRole, ReviewOutcome},
     ppr::{ExecuteMsg as P, MAX_EMERGENCY_MS, NewGrant, PolicyMsg, Power, REVIEW_MS},
-    registrar::{ExecuteMsg as R, MAX_CLAIM_MS},
+    registrar::{ExecuteMsg as R, MAX_CLAIM_MS, MAX_EPOCHS_AHEAD},
     summary::ExecuteMsg as S,
 };
 use cosmwasm_std::{Addr, Binary, HexBinary};
@@ -282,11 +282,21 @@ impl World {
         self.cast.account(&name)
     }
 
-    /// Card, key and signature that bring a new holder.
+    /// Card, key and signature that bring a new holder; mostly for the epoch that follows.
     fn turn(&mut self, model: &Model, case: CaseId, to: Option<Address>) -> (Binary, HexBinary, HexBinary) {
+        let ahead = if self.chance(94) { 1 } else { self.rng.random_range(0..3) };
+        self.turn_ahead(model, case, to, ahead)
+    }
+
+    fn turn_ahead(
+        &mut self,
+        model: &Model,
+        case: CaseId,
+        to: Option<Address>,
+        ahead: u32,
+    ) -> (Binary, HexBinary, HexBinary) {
         let to = to.unwrap_or_else(|| self.candidate(&case));
-        let epoch = model.state.identities.get(&case).map_or(0, |identity| identity.epoch);
-        let epoch = epoch + if self.chance(94) { 1 } else { self.rng.random_range(0..3) };
+        let epoch = model.state.identities.get(&case).map_or(0, |identity| identity.epoch) + ahead;
         let kem = sha256(&[b"kem", &to.0]);
         let card = RotateCard { version: V1, case, epoch, holder: to, kem };
         let signer = if self.chance(97) { to } else { self.cast.account("stranger") };
@@ -497,7 +507,9 @@ impl World {
             "registrar.start_recovery" => {
                 let to = state.recovering.get(&any).map(|recovery| recovery.holder);
                 let to = to.filter(|_| self.chance(50));
-                let (card, key, signature) = self.turn(model, any, to);
+                let ahead = [1, 1, 1, 2, 1 + MAX_EPOCHS_AHEAD, 2 + MAX_EPOCHS_AHEAD, 0];
+                let ahead = self.pick(&ahead).expect("there are some");
+                let (card, key, signature) = self.turn_ahead(model, any, to, ahead);
                 (bytes(state.recovery.get(&any).copied()), R::StartRecovery { card, key, signature })
             }
             "registrar.attest_recovery" => {

@@ -43,8 +43,11 @@ fn verdict(outcome: Outcome) -> Result<(), String> {
     }
 }
 
-/// A row of the document: the verdict of each role, `None` where the row has nobody in it.
-fn run(world: &mut World, row: &Row, wrong: &mut Vec<String>) -> Vec<Option<Result<(), String>>> {
+/// The verdict on one role; `None` where nobody is in it.
+type Cell = Option<Result<(), String>>;
+
+/// A row of the document: the verdict of each role.
+fn run(world: &mut World, row: &Row, wrong: &mut Vec<String>) -> Vec<Cell> {
     world.begin(row.power);
     let call: Call = (row.make)(world);
     assert_eq!(call.name(), row.name, "the row makes another message");
@@ -83,7 +86,7 @@ nothing. What a message means and which other conditions it has is said in `pack
 
 ";
 
-fn document(table: &[(Row, Vec<Option<Result<(), String>>>)]) -> String {
+fn document(table: &[(Row, Vec<Cell>)]) -> String {
     let mut legend = Legend::default();
     let mut text = HEAD.to_string();
     text.push_str("| Role | Who |\n|---|---|\n");
@@ -108,13 +111,7 @@ fn document(table: &[(Row, Vec<Option<Result<(), String>>>)]) -> String {
     text
 }
 
-fn line(
-    text: &mut String,
-    legend: &mut Legend,
-    message: &str,
-    note: &str,
-    cells: &[Option<Result<(), String>>],
-) {
+fn line(text: &mut String, legend: &mut Legend, message: &str, note: &str, cells: &[Cell]) {
     let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
     write!(text, "| `{message}`{note} |").unwrap();
     for cell in cells {

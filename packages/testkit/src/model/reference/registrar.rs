@@ -10,7 +10,7 @@ use casewise_ledger::{
     sha256,
 };
 use casewise_protocol::registrar::{
-    DEFAULT_RECOVERY_DELAY, ExecuteMsg, MAX_CLAIM_MS, MAX_OPERATORS, RECOVERY_WINDOW_MS,
+    DEFAULT_RECOVERY_DELAY, ExecuteMsg, MAX_CLAIM_MS, MAX_EPOCHS_AHEAD, MAX_OPERATORS, RECOVERY_WINDOW_MS,
 };
 use cosmwasm_std::{Binary, HexBinary};
 
@@ -429,10 +429,12 @@ impl Model {
         }
         if self.recovering(&card.case, at.now) {
             let running = &self.state.recovering[&card.case];
-            let same = (running.holder, running.kem, epoch + 1) == (card.holder, card.kem, card.epoch);
-            return demand(same, "another runs");
+            return demand((running.holder, running.kem) == (card.holder, card.kem), "another runs");
         }
-        let card = self.next_holder(turn)?;
+        // whoever rotates with a stolen key moves the epoch on
+        let ahead = card.epoch > epoch && card.epoch <= epoch + 1 + MAX_EPOCHS_AHEAD;
+        demand(ahead, "epoch")?;
+        demand(!self.holds(&card.holder), "holds a case")?;
         demand(self.state.recovery.get(&card.case) != Some(&card.holder), "is the recovery account")?;
         let ready = at.now + u64::from(DEFAULT_RECOVERY_DELAY) * 1000;
         let record = RecoveryRecord {
