@@ -234,10 +234,24 @@ impl Step<'_> {
         let count = self.after.institutions.len() as u32;
         let expected = (self.after.authority.clone(), self.model.paused, self.model.proposed.clone(), count);
         ensure(settings == expected, || format!("config: {settings:?} against {expected:?}"))?;
-        for case in self.after.identities.keys() {
+        for number in self.after.institutions.keys() {
+            self.institution_answer(*number)?;
+        }
+        for (case, identity) in &self.after.identities {
             let hex = convert::hex(&case.0);
+            let found: Option<registrar::IdentityInfo> =
+                self.suite.ask_registrar(&registrar::QueryMsg::identity(case))?;
+            let found = found.ok_or_else(|| format!("identity of {case} is not told"))?;
+            let record = found.record().map_err(|error| error.to_string())?.1;
+            let recovery = found.recovery.as_deref().map(address);
+            let same = record == *identity && recovery == self.after.recovery.get(case).copied();
+            ensure(same, || format!("identity of {case}: {found:?}"))?;
             let found: Option<registrar::RecoveryInfo> =
                 self.suite.ask_registrar(&registrar::QueryMsg::Recovery { case: hex.clone() })?;
+            let vetoed = self.model.vetoed.contains(case);
+            ensure(found.as_ref().is_none_or(|found| found.vetoed == vetoed), || {
+                format!("recovery of {case}: {found:?}, vetoed {vetoed}")
+            })?;
             let found = found.map(|found| (address(&found.holder), found.ready.u64(), found.attested));
             let stored = self.after.recovering.get(case).filter(|record| self.at.now < record.lapses);
             let stored = stored.map(|record| (record.holder, record.ready, record.attested));
@@ -252,6 +266,18 @@ impl Step<'_> {
         Ok(())
     }
 
+    fn institution_answer(&self, number: u32) -> Check {
+        let found: Option<registrar::InstitutionInfo> =
+            self.suite.ask_registrar(&registrar::QueryMsg::Institution { number })?;
+        let found = found.ok_or_else(|| format!("institution {number} is not told"))?;
+        let operators = self.after.operators.values().filter(|of| **of == number).count() as u32;
+        let record = found.record().map_err(|error| error.to_string())?;
+        let same = record == self.after.institutions[&number]
+            && found.operators == operators
+            && self.model.endpoints.get(&number) == Some(&found.endpoint);
+        ensure(same, || format!("institution {number}: {found:?}, {operators} operators"))
+    }
+
     fn ppr_answers(&self) -> Check {
         for (case, identity) in &self.after.identities {
             for number in self.after.institutions.keys() {
@@ -259,10 +285,8 @@ impl Step<'_> {
                     .suite
                     .ask_ppr(&ppr::QueryMsg::Invited { case: convert::hex(&case.0), institution: *number })?;
                 let made = self.model.invitations.get(&(*case, *number)) == Some(&identity.epoch);
-                let known = made && !self.model.recovering(case, self.at.now);
-                ensure(invited == made || invited == known, || {
-                    format!("invitation of {number} to {case}: {invited} against {made}")
-                })?;
+                let counts = made && !self.model.recovering(case, self.at.now);
+                ensure(invited == counts, || format!("invitation of {number} to {case}: {invited}"))?;
             }
             let acks: ppr::AcksResponse = self.suite.ask_ppr(&ppr::QueryMsg::acks(case, None, Some(30)))?;
             for ack in acks.acks {
@@ -296,6 +320,11 @@ impl Step<'_> {
     }
 
     fn summary_answers(&self) -> Check {
+        for (case, record) in &self.after.cases {
+            let found: Option<summary::CaseInfo> = self.suite.ask_summary(&summary::QueryMsg::case(case))?;
+            let stored = summary::CaseInfo::new(record, self.after.due.get(&case.0).copied());
+            ensure(found == Some(stored), || format!("case {case}: {found:?}"))?;
+        }
         for id in self.after.lanes.keys() {
             let msg = summary::QueryMsg::Marks { lane: convert::hex(&id.0) };
             let found: summary::MarksResponse = self.suite.ask_summary(&msg)?;
