@@ -9,7 +9,7 @@ use casewise_testkit::{
 const SEED: u64 = 1;
 const STEPS: u64 = 4_000;
 /// Within how many messages a planted bug must be noticed.
-const BOUND: u64 = 6_000;
+const BOUND: u64 = 10_000;
 
 #[test]
 fn the_contracts_are_the_reference() {
@@ -32,6 +32,7 @@ fn bites(invariant: Invariant) {
         panic!("the planted bug is not noticed within {BOUND} steps");
     };
     assert_eq!(broken.invariant, invariant, "{}", broken.words);
+    println!("noticed at step {}: {}", broken.step, broken.words);
     let real = Config { steps: broken.step, code: Code::default(), ..wrong };
     run(real, |_| {}).expect("the real code keeps it");
 }

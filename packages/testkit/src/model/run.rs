@@ -24,7 +24,7 @@ use crate::{
 /// Steps of an episode: long enough for a case's whole life, short enough for a small state.
 pub const EPISODE: u64 = 500;
 /// Steps between two walks of all queries.
-const WALK: u64 = 25;
+const WALK: u64 = 40;
 
 /// What to run.
 #[derive(Clone, Copy)]

@@ -1,14 +1,16 @@
 //! The checks of lanes, cases, grants, delegates and recoveries.
 
 use casewise_ledger::{
-    Address, AnchorBatch, CaseId, Class, Head, LaneId, Party,
+    Address, AnchorBatch, CaseId, Class, Head, LaneId, Party, RotateCard,
+    account::PublicKey,
     records::{CaseStatus, GrantStatus, InstitutionStatus, LaneRecord, LaneStatus, RecoveryRecord},
 };
 use casewise_ledger::{decode, records::RelationshipStatus};
 use casewise_protocol::{
     Event, account, convert,
     ppr::{self, Power, RelationshipInfo},
-    registrar, summary,
+    registrar::{self, MAX_EPOCHS_AHEAD},
+    summary,
 };
 use cosmwasm_std::HexBinary;
 
@@ -233,6 +235,7 @@ impl Step<'_> {
                 self.running_recovery(memory, *case, running)?;
             }
         }
+        self.recovery_starts()?;
         if let (Call::Registrar(R::VetoRecovery { case }), true) = (&self.sent.call, self.changed()) {
             memory.vetoed.insert(convert::case_id(case).map_err(|error| error.to_string())?);
         }
@@ -245,6 +248,31 @@ impl Step<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whatever the holder has done before, the recovery account can start.
+    fn recovery_starts(&self) -> Check {
+        let Call::Registrar(registrar::ExecuteMsg::StartRecovery { card, key, signature }) = &self.sent.call
+        else {
+            return Ok(());
+        };
+        let Ok(card) = decode::<RotateCard>(card.as_slice()) else { return Ok(()) };
+        let Some(identity) = self.before.identities.get(&card.case) else { return Ok(()) };
+        let account = self.before.recovery.get(&card.case);
+        let by_account = account.is_some_and(|account| account.0 == self.sent.canonical.as_slice());
+        let ahead = card.epoch > identity.epoch && card.epoch <= identity.epoch + 1 + MAX_EPOCHS_AHEAD;
+        let free = !self.before.holders.contains_key(&registrar::holder_hash(&card.holder));
+        let idle = self.before.recovering.get(&card.case).is_none_or(|known| known.lapses <= self.at.now);
+        let signed = match (convert::fixed("key", key), convert::fixed("signature", signature)) {
+            (Ok(key), Ok(signature)) => {
+                let own = Address::of_key(&key) == card.holder && Some(&card.holder) != account;
+                own && PublicKey(key).verify_message(&card.message(), &signature).is_ok()
+            }
+            _ => false,
+        };
+        let may = by_account && ahead && free && idle && signed;
+        let runs = self.after.recovering.get(&card.case).is_some_and(|after| after.holder == card.holder);
+        ensure(!may || runs, || format!("a recovery of {} does not start: {:?}", card.case, self.outcome))
     }
 
     fn running_recovery(&self, memory: &Memory, case: CaseId, running: &RecoveryRecord) -> Check {

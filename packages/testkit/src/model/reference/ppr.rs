@@ -188,8 +188,9 @@ impl Model {
             None => {
                 let invited =
                     self.invitations.get(&(case, number)) == Some(&epoch) && !self.recovering(&case, at.now);
+                // used up, whether it counted or not
+                self.invitations.remove(&(case, number));
                 if invited {
-                    self.invitations.remove(&(case, number));
                     self.come_into_force(case, number, at);
                 } else {
                     self.relate(case, number, RelationshipStatus::Proposed, at);
