@@ -171,7 +171,8 @@ impl Deployment<'_> {
         self.tell(DeployStep::Store(name));
         let checksum = sha256(&[wasm]);
         let wasm = gzip(wasm).map_err(|e| ChainError::invalid("wasm", e))?;
-        let included = self.send(vec![Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }]).await?;
+        let included =
+            self.send(vec![Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }]).await?;
         if event_value(&included, "store_code", "code_checksum")? != hex::encode(checksum) {
             return Err(ChainError::malformed("the chain stored another code"));
         }
