@@ -8,6 +8,7 @@ mod case;
 mod context;
 mod evidence;
 mod exit;
+mod holder;
 mod init;
 mod log;
 mod output;

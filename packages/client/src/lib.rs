@@ -12,6 +12,7 @@ mod error;
 pub mod evidence;
 pub mod follow;
 pub mod heads;
+pub mod holder;
 #[cfg(feature = "http")]
 pub mod http;
 mod integrity;
@@ -24,6 +25,7 @@ pub mod ports;
 mod random;
 pub mod reader;
 pub mod records;
+mod recovery;
 pub mod share;
 #[cfg(feature = "store")]
 pub mod sqlite;
@@ -38,3 +40,4 @@ pub use keys::Phrase;
 pub use network::Network;
 pub use patient::{Patient, Progress};
 pub use reader::Reader;
+pub use recovery::{Recovery, RecoveryStand};
