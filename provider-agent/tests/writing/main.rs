@@ -5,6 +5,7 @@
 mod devchain;
 mod following;
 mod forgetting;
+mod holders;
 mod ingesting;
 mod posting;
 mod restoring;
