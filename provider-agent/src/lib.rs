@@ -14,6 +14,7 @@ pub mod append;
 pub mod committer;
 pub mod config;
 pub mod crash;
+pub mod custody;
 pub mod epoch;
 mod error;
 pub mod fhir;

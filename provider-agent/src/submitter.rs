@@ -21,7 +21,7 @@ use crate::{
     app::Gate,
     committer::CommitError,
     crash::crash_point,
-    lanes,
+    custody, lanes,
     restore::{self, Sequence, Standing},
     store::{Action, CaseRow, CaseState, LaneRow, LaneState, LaneView, TxRow, TxState, Write},
 };
@@ -204,16 +204,19 @@ impl Submitter {
             limit: app.params.gas_price.fee(ALLOWANCE_GAS).max(1),
             expires_ms: None,
         };
-        for row in app.store.cases_in(CaseState::Offered, MAX_ALLOWANCES).await? {
-            let grantee = row.offer.card.holder;
+        let offered = app.store.cases_in(CaseState::Offered, MAX_ALLOWANCES).await?;
+        let offered: Vec<_> = offered.into_iter().map(|row| (row.case, row.offer.card.holder)).collect();
+        let first = offered.len();
+        let claimants = custody::claimants(app).await?.into_iter().take(MAX_ALLOWANCES as usize - first);
+        for (number, (case, grantee)) in offered.into_iter().chain(claimants).enumerate() {
             if app.chain.allowance(&granter, &grantee).await?.is_some() {
-                there.push(vec![Write::CaseAllowed(row.case)]);
+                there.extend((number < first).then(|| vec![Write::CaseAllowed(case)]));
                 continue;
             }
             let denom = app.params.gas_price.denom().to_owned();
             units.push(Unit {
-                name: format!("allowance for case {}", row.case),
-                actions: vec![Action::Allow { case: row.case }],
+                name: format!("allowance for case {case}"),
+                actions: vec![Action::Allow { case }],
                 msgs: vec![Msg::GrantAllowance { grantee, limit, denom }],
             });
         }
@@ -398,8 +401,11 @@ async fn enrolment(app: &App, row: &CaseRow) -> Result<Option<Unit>, AgentError>
     }
     let headers: Vec<_> = opening.iter().map(|lane| lane.header.clone()).collect();
     let contracts = &app.contracts;
-    let enrol =
-        registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer).map_err(AgentError::broken)?;
+    let enrol = match app.store.custody(&row.case).await? {
+        Some(_) => registrar::ExecuteMsg::enrol_custodial(&row.offer),
+        None => registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer)
+            .map_err(AgentError::broken)?,
+    };
     let propose = ppr::ExecuteMsg::propose(&row.case, Some(&row.policy));
     Ok(Some(Unit {
         name: format!("enrolment of case {}", row.case),

@@ -27,7 +27,7 @@ use crate::{
     AgentError, App,
     app::{Applied, Gate},
     crash::crash_point,
-    lanes, restore,
+    custody, lanes, restore,
     restore::Standing,
     store::{
         Action, Batch, CaseState, Change, Cursor, EndReason, GrantView, IdentityView, InstitutionView,
@@ -142,6 +142,8 @@ async fn after(app: &App, cursor: Option<Cursor>, tip: u64) -> Result<(), AgentE
         Gate::Starting if cursor.height >= tip => restore::caught_up(app, tip).await,
         Gate::Restoring => restore::go_on(app, cursor.height).await,
         Gate::Open => {
+            // before any lane is made: what is sealed to a custodial key is handed over with it
+            custody::finish(app).await?;
             lanes::rotate_due(app).await?;
             lanes::succeed_restored(app).await?;
             Ok(())

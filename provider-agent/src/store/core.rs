@@ -6,7 +6,7 @@ use casewise_ledger::{
 };
 
 use super::{
-    CaseRow, CaseState, Change, Cursor, EndReason, EntryRow, GrantView, IdempotencyRow, IdentityView,
+    CaseRow, CaseState, Change, Cursor, CustodyWrite, EndReason, EntryRow, GrantView, IdempotencyRow, IdentityView,
     InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite, RelationshipView, RestoreState,
     RevView, StoreError, TxCounts, TxRow, TxState, ViewPage, ViewPlace, WrappedKeys,
 };
@@ -225,4 +225,6 @@ pub enum Write {
     },
     /// Writes of the reading half.
     Reading(ReadingWrite),
+    /// Writes of custodial cases.
+    Custody(CustodyWrite),
 }

@@ -9,7 +9,7 @@ use casewise_ledger::{
 };
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
-use super::{Failure, SqliteStore, bytes, column, hash, id, maybe_number, number, object, reading, signed};
+use super::{Failure, SqliteStore, bytes, column, custody, hash, id, maybe_number, number, object, reading, signed};
 use crate::store::{
     CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, GrantView, IdempotencyRow,
     IdentityView, InstitutionView, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RelationshipView,
@@ -726,6 +726,7 @@ pub(super) async fn apply(w: &mut SqliteConnection, write: &Write) -> Result<(),
             }
         }
         Write::Reading(write) => reading::apply(w, write).await?,
+        Write::Custody(write) => custody::apply(w, write).await?,
     }
     Ok(())
 }

@@ -1,0 +1,146 @@
+//! The hand-over: once the patient's claim is in a block, the letter with every root that the
+//! custodial key opens goes to the patient, and the keys are destroyed, in one database transaction.
+//!
+//! Must never destroy the keys before the letter is durable, nor keep them afterwards. Runs between
+//! two blocks, where no lane is made: a root sealed to the custodial key after this would be lost.
+
+use casewise_ledger::{CaseId, ClaimRequest, Hash, LaneId, LedgerError};
+use casewise_seal::{KemPublic, KemSecret, LaneKeys, Letter, LetterKind, Payload};
+
+use super::{held, keys};
+use crate::{
+    AgentError, App,
+    lanes::letter_row,
+    store::{Batch, CustodyRow, CustodyWrite, Write},
+};
+
+/// Most lanes in one claim letter: it stays far below the largest letter.
+pub const MAX_CLAIM_LANES: usize = 512;
+/// Letters read at once.
+const PAGE: u32 = 256;
+
+/// Hands over every case that its patient has claimed. Returns how many.
+pub async fn finish(app: &App) -> Result<usize, AgentError> {
+    let mut done = 0;
+    for row in held(app).await? {
+        if let Some(writes) = hand_over(app, &row).await? {
+            app.committer.commit(writes).await?;
+            tracing::info!(case = %row.case, "the case is claimed: its custodial keys are destroyed");
+            done += 1;
+        }
+    }
+    if done > 0 {
+        app.store.scrub().await?;
+        app.work.notify_one();
+    }
+    Ok(done)
+}
+
+/// The writes that hand a case over; `None` while it is not claimed.
+async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentError> {
+    let (Some(sealed), Some(identity)) = (&row.sealed, app.store.identity(&row.case).await?) else {
+        return Ok(None);
+    };
+    let custody = keys::open(&app.keys, &row.case, sealed)?;
+    if identity.record.holder == custody.holder.address() {
+        return Ok(None);
+    }
+    let Some(to) = shown_key(row.claim.as_ref(), &identity.record.kem)? else {
+        app.note(|health| {
+            let why = "the case was claimed with an encryption key that its patient has not shown; the roots \
+                       wait for a claim request with that key"
+                .to_owned();
+            health.refused.insert(format!("claim of case {}", row.case), why);
+        });
+        return Ok(None);
+    };
+    let kem = custody.kem.public().hash();
+    let mut writes = Batch::new();
+    let roots = roots(app, &row.case, &custody.kem, &kem).await?;
+    for letter in letters(&row.case, &to, roots)? {
+        writes.push(Write::Letter(letter_row(&letter)));
+    }
+    writes.push(Write::Custody(CustodyWrite::Destroyed { case: row.case, kem }));
+    Ok(Some(writes))
+}
+
+/// The new holder's key, if it is the one the patient showed.
+fn shown_key(claim: Option<&ClaimRequest>, kem: &Hash) -> Result<Option<KemPublic>, AgentError> {
+    match claim {
+        Some(claim) if claim.offer.card.kem == *kem => {
+            KemPublic::from_bytes(&claim.offer.kem_key).map(Some).map_err(AgentError::broken)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The roots of all lanes of a case whose letters are sealed to the custodial key, each once.
+async fn roots(
+    app: &App,
+    case: &CaseId,
+    secret: &KemSecret,
+    kem: &Hash,
+) -> Result<Vec<LaneKeys>, AgentError> {
+    let (mut roots, mut after): (Vec<LaneKeys>, u64) = (Vec::new(), 0);
+    loop {
+        let page = app.store.letters(case, kem, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(roots) };
+        after = last.seq;
+        for row in page.iter().filter(|row| row.kind == LetterKind::Root as u8) {
+            let letter = Letter::decode(&row.bytes).map_err(|error: LedgerError| AgentError::broken(error))?;
+            let payload = letter.open(secret).map_err(AgentError::broken)?;
+            for keys in payload.keys {
+                let known = |lane: &LaneId| roots.iter().any(|root| root.lane == *lane);
+                if !known(&keys.lane) {
+                    roots.push(keys);
+                }
+            }
+        }
+    }
+}
+
+/// Claim letters for these roots, [`MAX_CLAIM_LANES`] in each; none when there are no roots.
+fn letters(case: &CaseId, to: &KemPublic, mut roots: Vec<LaneKeys>) -> Result<Vec<Letter>, AgentError> {
+    let mut letters = Vec::new();
+    while !roots.is_empty() {
+        let rest = roots.split_off(roots.len().min(MAX_CLAIM_LANES));
+        let payload = Payload::of_keys(std::mem::replace(&mut roots, rest));
+        let letter = Letter::seal(LetterKind::Claim, *case, case.0, to, &payload);
+        letters.push(letter.map_err(AgentError::broken)?);
+    }
+    Ok(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casewise_keytree::KeySet;
+    use casewise_ledger::sha256;
+
+    #[test]
+    fn a_letter_holds_up_to_the_limit_and_the_next_the_rest() {
+        let (secret, case) = (KemSecret::from_bytes(&[3; 32]), CaseId([1; 32]));
+        let root = |number: usize| {
+            let hash = sha256(&[&number.to_be_bytes()]);
+            LaneKeys { lane: LaneId(hash), nodes: KeySet::root(&hash) }
+        };
+        for (lanes, sizes) in [
+            (0, vec![]),
+            (1, vec![1]),
+            (MAX_CLAIM_LANES, vec![MAX_CLAIM_LANES]),
+            (MAX_CLAIM_LANES + 1, vec![MAX_CLAIM_LANES, 1]),
+        ] {
+            let made = letters(&case, &secret.public(), (0..lanes).map(root).collect()).unwrap();
+            let opened: Vec<Payload> = made.iter().map(|letter| letter.open(&secret).unwrap()).collect();
+            assert_eq!(opened.iter().map(|payload| payload.keys.len()).collect::<Vec<_>>(), sizes);
+            for payload in opened {
+                for keys in payload.keys {
+                    assert_eq!(keys.nodes, KeySet::root(&keys.lane.0), "each lane with its own root");
+                }
+            }
+            for letter in made {
+                assert_eq!((letter.kind, letter.case, letter.subject), (LetterKind::Claim, case, case.0));
+            }
+        }
+    }
+}
