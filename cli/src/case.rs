@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::claim;
 use crate::context::{Context, read_phrase};
 use crate::exit::Failure;
 use crate::output::{short, table, time};
@@ -35,6 +36,9 @@ pub enum CaseCommand {
     Chain(CaseArg),
     /// Look on chain for the cases of this phrase
     Recover,
+    /// Take over a case that an institution holds for you
+    #[command(subcommand)]
+    Claim(claim::ClaimCommand),
 }
 
 /// Which case.
@@ -112,6 +116,7 @@ pub async fn run(context: &Context, command: &CaseCommand) -> Result<(), Failure
         CaseCommand::Watch(args) => watch(context, args).await,
         CaseCommand::Chain(args) => chain(context, args).await,
         CaseCommand::Recover => recover(context).await,
+        CaseCommand::Claim(command) => claim::run(context, command).await,
     }
 }
 

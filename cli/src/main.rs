@@ -5,6 +5,7 @@
 
 mod admin;
 mod case;
+mod claim;
 mod context;
 mod evidence;
 mod exit;
