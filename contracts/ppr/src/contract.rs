@@ -57,6 +57,7 @@ pub fn execute(
             execute::revoke::revoke(deps, env, info, &case, &commitments)
         }
         ExecuteMsg::Expire { commitment } => execute::expire::expire(deps, env, info, &commitment),
+        ExecuteMsg::HolderChanged { case } => execute::holder_changed::holder_changed(deps, env, info, &case),
         ExecuteMsg::Ack { case, rev } => execute::ack::ack(deps, info, &case, rev),
         _ => Err(ContractError::Host("not in this version".to_string())),
     }

@@ -3,10 +3,11 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
-    records::{relationship_id, IdentityRecord},
-    CaseId,
+    records::{delegate_id, relationship_id, DelegateRecord, IdentityRecord},
+    Address, CaseId,
 };
 use casewise_protocol::{
+    ppr::Power,
     record::{self, Be32, Be64},
     remote::Registrar,
     rules::{self, Refusal},
@@ -59,6 +60,59 @@ pub fn require_holder(deps: Deps, from: &Addr, case: &CaseId) -> Result<Identity
     let identity = identity(deps, case)?;
     rules::holder(&identity, sender(deps, from)?.as_slice())?;
     Ok(identity)
+}
+
+/// The case's identity, for its holder and the live delegates with this power, at `now` (Unix ms).
+/// Enough for what takes rights away: nothing stops a revocation.
+pub fn require_acting(
+    deps: Deps,
+    now: u64,
+    from: &Addr,
+    case: &CaseId,
+    power: Power,
+) -> Result<IdentityRecord, ContractError> {
+    let identity = identity(deps, case)?;
+    let sender = sender(deps, from)?;
+    // the holder is most senders: only others cost the read of a delegate
+    let delegate = match rules::holder(&identity, sender.as_slice()) {
+        Ok(()) => None,
+        Err(_) => delegate(deps.storage, case, sender.as_slice())?,
+    };
+    rules::acts_for_holder(&identity, delegate.as_ref(), sender.as_slice(), power, now)?;
+    Ok(identity)
+}
+
+/// As [`require_acting`], and no recovery of the case is running.
+pub fn require_deciding(
+    deps: Deps,
+    now: u64,
+    from: &Addr,
+    case: &CaseId,
+    power: Power,
+) -> Result<IdentityRecord, ContractError> {
+    let identity = require_acting(deps, now, from, case, power)?;
+    not_recovering(deps, now, case)?;
+    Ok(identity)
+}
+
+/// Refuses while a recovery of the case is running at `now` (Unix ms).
+pub fn not_recovering(deps: Deps, now: u64, case: &CaseId) -> Result<(), ContractError> {
+    let registrar = registrar(deps.storage)?;
+    let recovery = Registrar::new(deps.querier, &registrar).recovery(case)?;
+    Ok(rules::not_recovering(recovery.as_ref(), now)?)
+}
+
+/// An account's record as delegate; none for accounts of another length, which are groups or
+/// contracts.
+fn delegate(
+    storage: &dyn Storage,
+    case: &CaseId,
+    account: &[u8],
+) -> Result<Option<DelegateRecord>, ProtocolError> {
+    match Address::try_from(account) {
+        Ok(account) => record::DELEGATE.may_load(storage, &delegate_id(case, &account)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The institution that the sender operates, active or not.

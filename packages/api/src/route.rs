@@ -23,6 +23,10 @@ pub mod public {
     pub const KEM: &str = "/v1/cases/{case}/kem";
     /// GET, holder or operator: letters addressed to the signer.
     pub const LETTERS_OF_CASE: &str = "/v1/cases/{case}/letters";
+    /// PUT, the new holder, at every author: borsh `RotateOffer`.
+    pub const HOLDER: &str = "/v1/cases/{case}/holder";
+    /// POST, holder or recovery account, at an institution of the case.
+    pub const SPONSOR: &str = "/v1/cases/{case}/sponsor";
     /// GET, holder.
     pub const ENTRIES: &str = "/v1/lanes/{lane}/entries";
     /// GET, holder; one range.
@@ -135,6 +139,16 @@ pub fn letters(case: &CaseId, query: LettersQuery) -> Target {
         format!("/v1/cases/{case}/letters"),
         &[("after", Some(query.after.to_string())), ("limit", query.limit.map(|n| n.to_string()))],
     )
+}
+
+/// [`public::HOLDER`]
+pub fn holder(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/holder"))
+}
+
+/// [`public::SPONSOR`]
+pub fn sponsor(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/sponsor"))
 }
 
 /// [`public::ENTRIES`]

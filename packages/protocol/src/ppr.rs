@@ -625,6 +625,11 @@ impl ExecuteMsg {
         Self::Expire { commitment: convert::hex(&commitment.0) }
     }
 
+    /// Tells that a case has another holder.
+    pub fn holder_changed(case: &CaseId) -> Self {
+        Self::HolderChanged { case: convert::hex(&case.0) }
+    }
+
     /// Acknowledges a `rev`.
     pub fn ack(case: &CaseId, rev: u32) -> Self {
         Self::Ack { case: convert::hex(&case.0), rev }

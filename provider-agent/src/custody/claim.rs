@@ -15,7 +15,9 @@ use casewise_seal::KemPublic;
 
 use crate::{
     AgentError, App,
-    store::{CustodyRow, CustodyWrite, Write},
+    committer::CommitError,
+    sponsor,
+    store::{Batch, CustodyRow, CustodyWrite, HolderWrite, Refusal, SponsorRow, Write},
 };
 
 /// Takes a patient's request; it replaces an earlier one. The same again changes nothing.
@@ -32,12 +34,38 @@ pub async fn take(app: &App, case: &CaseId, request: &ClaimRequest) -> Result<Cu
     check(app, case, &identity, request)?;
     if row.claim.as_ref() != Some(request) {
         check_free(app, request).await?;
-        let write = CustodyWrite::Claim { case: *case, request: Box::new(request.clone()) };
-        app.committer.commit(vec![Write::Custody(write)]).await?;
+        store(app, case, request).await?;
         app.work.notify_one();
     }
     let row = known(app, case).await?;
     Ok(custody(app, &row))
+}
+
+/// Stores a request, together with the fee allowance that its account shall get.
+async fn store(app: &App, case: &CaseId, request: &ClaimRequest) -> Result<(), AgentError> {
+    let (account, now) = (request.offer.card.holder, app.clock.now());
+    let mut batch: Batch =
+        vec![Write::Custody(CustodyWrite::Claim { case: *case, request: Box::new(request.clone()) })];
+    match app.store.sponsored(&account).await? {
+        Some(known) if known.case != *case => {
+            let why = "The new holder's account was given a fee allowance for another case.";
+            return Err(refuse("request.offer.card.holder", why).into());
+        }
+        Some(_) => {}
+        None => {
+            let row = SponsorRow { account, case: *case, time: now, given: false };
+            let after = now.saturating_sub(sponsor::DAY_MS);
+            batch.push(Write::Holder(HolderWrite::Sponsor { row, after, most: sponsor::MAX_A_DAY }));
+        }
+    }
+    match app.committer.commit(batch).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Refused(Refusal::Limit)) => {
+            Err(Problem::from(ProblemKind::SponsorLimit).field("request.offer.card.holder").into())
+        }
+        Err(CommitError::Refused(_)) => Err(not_custodial().into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Where a custodial case stands.

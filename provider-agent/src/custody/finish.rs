@@ -4,14 +4,15 @@
 //! Must never destroy the keys before the letter is durable, nor keep them afterwards. Runs between
 //! two blocks, where no lane is made: a root sealed to the custodial key after this would be lost.
 
-use casewise_ledger::{CaseId, ClaimRequest, Hash, LaneId, LedgerError};
+use casewise_ledger::{CaseId, Hash, LaneId, LedgerError, RotateOffer};
 use casewise_seal::{KemPublic, KemSecret, LaneKeys, Letter, LetterKind, Payload};
 
 use super::{held, keys};
 use crate::{
     AgentError, App,
+    committer::CommitError,
     lanes::letter_row,
-    store::{Batch, CustodyRow, CustodyWrite, Write},
+    store::{Batch, CustodyRow, CustodyWrite, HolderWrite, Write},
 };
 
 /// Most lanes in one claim letter: it stays far below the largest letter.
@@ -23,10 +24,15 @@ const PAGE: u32 = 256;
 pub async fn finish(app: &App) -> Result<usize, AgentError> {
     let mut done = 0;
     for row in held(app).await? {
-        if let Some(writes) = hand_over(app, &row).await? {
-            app.committer.commit(writes).await?;
-            tracing::info!(case = %row.case, "the case is claimed: its custodial keys are destroyed");
-            done += 1;
+        let Some(writes) = hand_over(app, &row).await? else { continue };
+        match app.committer.commit(writes).await {
+            Ok(()) => {
+                tracing::info!(case = %row.case, "the case is claimed: its custodial keys are destroyed");
+                done += 1;
+            }
+            // the new holder showed its key at the same moment: the next look takes that into account
+            Err(CommitError::Refused(_)) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if done > 0 {
@@ -45,10 +51,12 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
     if identity.record.holder == custody.holder.address() {
         return Ok(None);
     }
-    let Some(to) = shown_key(row.claim.as_ref(), &identity.record.kem)? else {
+    let shown = app.store.holder_offer(&row.case, identity.record.epoch).await?;
+    let claimed = row.claim.as_ref().map(|claim| &claim.offer);
+    let Some((to, offer)) = new_key(claimed, shown.as_ref(), &identity.record.kem)? else {
         app.note(|health| {
-            let why = "the case was claimed with an encryption key that its patient has not shown; the roots \
-                       wait for a claim request with that key"
+            let why = "the case was claimed with an encryption key that its patient has not shown; its keys are \
+                       handed over when the patient's client sends it"
                 .to_owned();
             health.refused.insert(format!("claim of case {}", row.case), why);
         });
@@ -56,6 +64,9 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
     };
     let kem = custody.kem.public().hash();
     let mut writes = Batch::new();
+    if shown.is_none() {
+        writes.push(Write::Holder(HolderWrite::Offer(Box::new(offer.clone()))));
+    }
     let roots = roots(app, &row.case, &custody.kem, &kem).await?;
     for letter in letters(&row.case, &to, roots)? {
         writes.push(Write::Letter(letter_row(&letter)));
@@ -64,14 +75,18 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
     Ok(Some(writes))
 }
 
-/// The new holder's key, if it is the one the patient showed.
-fn shown_key(claim: Option<&ClaimRequest>, kem: &Hash) -> Result<Option<KemPublic>, AgentError> {
-    match claim {
-        Some(claim) if claim.offer.card.kem == *kem => {
-            KemPublic::from_bytes(&claim.offer.kem_key).map(Some).map_err(AgentError::broken)
-        }
-        _ => Ok(None),
-    }
+/// The new holder's key and the offer that shows it: of the claim request, or, when the case was
+/// claimed with another key, what the holder has shown since.
+fn new_key<'a>(
+    claimed: Option<&'a RotateOffer>,
+    shown: Option<&'a RotateOffer>,
+    kem: &Hash,
+) -> Result<Option<(KemPublic, &'a RotateOffer)>, AgentError> {
+    let Some(offer) = [shown, claimed].into_iter().flatten().find(|offer| offer.card.kem == *kem) else {
+        return Ok(None);
+    };
+    let key = KemPublic::from_bytes(&offer.kem_key).map_err(AgentError::broken)?;
+    Ok(Some((key, offer)))
 }
 
 /// The roots of all lanes of a case whose letters are sealed to the custodial key, each once.

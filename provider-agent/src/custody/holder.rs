@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use casewise_chain::{Broadcast, ChainError, ChainExt, Gas, Msg, TxDraft, account_of};
-use casewise_ledger::{Address, CaseId, ClaimRequest, records::RelationshipStatus};
+use casewise_ledger::{CaseId, ClaimRequest, records::RelationshipStatus};
 use casewise_protocol::{account, ppr, registrar};
 
 use super::{held, keys};
@@ -33,14 +33,6 @@ pub async fn run(app: &App) {
         }
         app.clock.sleep(PAUSE_MS).await;
     }
-}
-
-/// Accounts that are to have a fee allowance because they claim a case, by case.
-pub async fn claimants(app: &App) -> Result<Vec<(CaseId, Address)>, AgentError> {
-    let now = app.clock.now();
-    let rows = held(app).await?;
-    let open = rows.into_iter().filter_map(|row| row.claim.filter(|claim| now < claim.expires));
-    Ok(open.map(|claim| (claim.offer.card.case, claim.offer.card.holder)).collect())
 }
 
 /// What is remembered of attempts; losing it costs a repetition that has no effect.

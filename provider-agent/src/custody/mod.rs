@@ -20,7 +20,7 @@ mod keys;
 pub use claim::{show, take};
 pub use enrol::{OFFER_LIFE_MS, enrol};
 pub use finish::{MAX_CLAIM_LANES, finish};
-pub use holder::{Custodian, PATIENCE_BLOCKS, claimants, run};
+pub use holder::{Custodian, PATIENCE_BLOCKS, run};
 pub use keys::{CustodyKeys, open, seal};
 
 use crate::{AgentError, App, store::CustodyRow};

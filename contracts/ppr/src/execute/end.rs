@@ -5,16 +5,18 @@ use casewise_ledger::{
     CaseId,
 };
 use casewise_protocol::{
-    block_ms, convert, record,
+    block_ms, convert,
+    ppr::Power,
+    record,
     rules::{self, Change, Refusal},
     summary,
 };
-use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response, WasmMsg};
+use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response, WasmMsg};
 
 use super::save_relationship;
 use crate::{state, ContractError};
 
-/// The holder declines what is proposed.
+/// The holder, or a delegate, declines what is proposed.
 pub fn decline(
     deps: DepsMut,
     env: Env,
@@ -23,12 +25,13 @@ pub fn decline(
     institution: u32,
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
-    state::require_holder(deps.as_ref(), &info.sender, &case)?;
+    let now = block_ms(&env.block);
+    state::require_deciding(deps.as_ref(), now, &info.sender, &case, Power::Relationships)?;
     let stored = record::RELATIONSHIP.may_load(deps.storage, &relationship_id(&case, institution))?;
-    leave(deps, case, institution, rules::decline(stored.as_ref(), block_ms(&env.block))?)
+    leave(deps, case, institution, rules::decline(stored.as_ref(), now)?)
 }
 
-/// The holder or the institution ends the relationship.
+/// The holder, a delegate or the institution ends the relationship.
 pub fn end(
     deps: DepsMut,
     env: Env,
@@ -37,20 +40,34 @@ pub fn end(
     institution: u32,
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
-    let identity = state::identity(deps.as_ref(), &case)?;
-    let sender = state::sender(deps.as_ref(), &info.sender)?;
-    if rules::holder(&identity, sender.as_slice()).is_err() {
-        match state::require_operator(deps.as_ref(), &info.sender) {
-            Ok(number) if number == institution => {}
-            Ok(_) | Err(ContractError::Refused(_)) => return Err(Refusal::NotParty { institution }.into()),
-            Err(other) => return Err(other),
-        }
-    }
+    let now = block_ms(&env.block);
+    require_party(deps.as_ref(), now, &info, &case, institution)?;
     let stored = record::RELATIONSHIP.may_load(deps.storage, &relationship_id(&case, institution))?;
-    leave(deps, case, institution, rules::end(stored.as_ref(), block_ms(&env.block))?)
+    leave(deps, case, institution, rules::end(stored.as_ref(), now)?)
 }
 
-fn leave(
+/// A recovery holds up the holder's side only: an institution may always leave.
+fn require_party(
+    deps: Deps,
+    now: u64,
+    info: &MessageInfo,
+    case: &CaseId,
+    institution: u32,
+) -> Result<(), ContractError> {
+    let refusal = match state::require_deciding(deps, now, &info.sender, case, Power::Relationships) {
+        Err(ContractError::Refused(Refusal::NotHolder)) => Refusal::NotParty { institution },
+        Err(ContractError::Refused(refusal @ Refusal::PowerMissing { .. })) => refusal,
+        decided => return decided.map(|_| ()),
+    };
+    match state::require_operator(deps, &info.sender) {
+        Ok(number) if number == institution => Ok(()),
+        Ok(_) | Err(ContractError::Refused(_)) => Err(refusal.into()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Stores it and tells summary, if anything changes.
+pub(super) fn leave(
     deps: DepsMut,
     case: CaseId,
     institution: u32,

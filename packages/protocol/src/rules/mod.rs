@@ -6,16 +6,23 @@
 mod case;
 mod grant;
 mod holder;
+mod identity;
 mod lane;
+mod practitioner;
 mod relationship;
 
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
 pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
 pub use holder::{acts_for_holder, delegate_live, not_recovering, recovering};
+pub use identity::{
+    Identity, accept_claim, attest_recovery, cancel_recovery, finish_recovery, offer_claim, rotate,
+    start_recovery, veto_recovery, withdraw_claim,
+};
 pub use lane::{
     Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
     deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
 };
+pub use practitioner::{Superior, register_practitioner, resume_practitioner, suspend_practitioner};
 pub use relationship::{accept, decline, end, policy, policy_limits, propose};
 
 use crate::ppr::Power;
@@ -79,6 +86,82 @@ pub enum Refusal {
     /// A recovery of the case is running.
     #[error("case: a recovery is running, until it ends only revocations are taken; veto it, or wait")]
     Recovering,
+    /// The practitioner works elsewhere or is something else.
+    #[error(
+        "account: a practitioner of institution {institution}, with this role or another; use another account"
+    )]
+    PractitionerConflict {
+        /// Where it is registered.
+        institution: u32,
+    },
+    /// The consortium barred the practitioner.
+    #[error("account: barred by the consortium; ask it to lift that")]
+    Barred,
+    /// The card is not for the next epoch.
+    #[error("card.epoch: must be one more than the case's {epoch}; make the card anew")]
+    CardEpoch {
+        /// The identity's epoch.
+        epoch: u32,
+    },
+    /// The card's holder is the present one.
+    #[error("card.holder: is the case's holder already; derive a fresh account")]
+    SameHolder,
+    /// The card's holder is the recovery account.
+    #[error("card.holder: is the case's recovery account; derive a fresh account")]
+    HolderRecovers,
+    /// The card's holder has a case.
+    #[error("card.holder: this account holds another case; derive a fresh account for each case")]
+    HolderUsed,
+    /// The case's key is the patient's.
+    #[error("case: is not custodial, there is nothing to claim; use rotate")]
+    NotCustodial,
+    /// The account that is offered a case has one.
+    #[error("holder: this account holds a case; offer the claim to a fresh account of the patient")]
+    ClaimantUsed,
+    /// A claim's end is past or too far.
+    #[error("until: must be later than now and at most 30 days ahead; choose another end")]
+    ClaimEnd,
+    /// No claim is offered to the sender.
+    #[error("sender: the case is not offered to this account; have the custodian offer it")]
+    NoClaim,
+    /// The offer of a claim is over.
+    #[error("case: the offer of the claim is over; have the custodian offer it anew")]
+    ClaimOver,
+    /// The card is for another account than the claim.
+    #[error("card.holder: not the account that the case is offered to; make the card for that account")]
+    ClaimCard,
+    /// The sender is not the recovery account.
+    #[error("sender: not the recovery account of this case; send this from that account")]
+    NotRecovery,
+    /// The sender can not finish the recovery.
+    #[error("sender: neither the recovery account nor the holder to be; send this from one of them")]
+    NotFinisher,
+    /// A recovery to another holder is running.
+    #[error("card: another recovery of this case is running; cancel it first")]
+    RecoveryConflict,
+    /// No recovery is running.
+    #[error("case: no recovery is running; start one first")]
+    NoRecovery,
+    /// An attested recovery cannot be vetoed.
+    #[error(
+        "case: institution {institution} attests the recovery, it cannot be vetoed; turn to that institution"
+    )]
+    RecoveryAttested {
+        /// Who attests it.
+        institution: u32,
+    },
+    /// The holder's one veto is used.
+    #[error("case: the holder's one veto is used; only the recovery account stops this recovery")]
+    VetoUsed,
+    /// The delay is not over.
+    #[error("case: the recovery can be finished from {ready} on, Unix ms; wait until then")]
+    RecoveryNotReady {
+        /// When it can be.
+        ready: u64,
+    },
+    /// The recovery was not finished in time.
+    #[error("case: the recovery has lapsed; start it anew")]
+    RecoveryLapsed,
     /// The sender is neither the holder nor an operator of the institution.
     #[error(
         "sender: neither the holder nor an operator of institution {institution}; send this from one of them"

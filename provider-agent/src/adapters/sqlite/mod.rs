@@ -5,6 +5,7 @@
 
 mod core;
 mod custody;
+mod holders;
 mod reading;
 
 use std::{
