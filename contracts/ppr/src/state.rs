@@ -3,14 +3,14 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
-    records::{delegate_id, relationship_id, DelegateRecord, IdentityRecord},
+    records::{delegate_id, relationship_id, DelegateRecord, EmergencyRecord, IdentityRecord},
     Address, CaseId,
 };
 use casewise_protocol::{
     ppr::Power,
     record::{self, Be32, Be64},
     remote::Registrar,
-    rules::{self, Refusal},
+    rules::{self, Refusal, Unreviewed},
     ProtocolError, Record,
 };
 use cosmwasm_std::{Addr, CanonicalAddr, Deps, Storage};
@@ -23,6 +23,15 @@ pub const CONFIG: Record<Config> = Record::new("config");
 pub const ACK: Record<Be32> = Record::new("ack");
 /// Height at which a case reached a `rev`, id case ‖ u32be rev.
 pub const REV_HEIGHT: Record<Be64> = Record::new("revheight");
+
+/// Epoch of the identity whose holder invited, id case ‖ u32be institution.
+pub const INVITED: Record<Be32> = Record::new("invited");
+/// Emergency accesses of a case so far, id case.
+pub const EMERGENCIES: Record<Be32> = Record::new("emergencies");
+/// A practitioner's last emergency access to a case, id case ‖ account.
+pub const LATEST: Record<Be32> = Record::new("latest");
+/// A practitioner's emergency accesses that wait for their review, id account.
+pub const UNREVIEWED: Record<Unreviewed> = Record::new("unreviewed");
 
 /// Settings.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -144,4 +153,41 @@ pub fn acked(storage: &dyn Storage, case: &CaseId, institution: u32) -> Result<u
 pub fn behind_since(storage: &dyn Storage, case: &CaseId, acked: u32) -> Result<Option<u64>, ProtocolError> {
     let Some(next) = acked.checked_add(1) else { return Ok(None) };
     Ok(REV_HEIGHT.may_load(storage, &relationship_id(case, next))?.map(|Be64(height)| height))
+}
+
+/// Epoch of the identity whose holder invited an institution.
+pub fn invited(storage: &dyn Storage, case: &CaseId, institution: u32) -> Result<Option<u32>, ProtocolError> {
+    Ok(INVITED.may_load(storage, &relationship_id(case, institution))?.map(|Be32(epoch)| epoch))
+}
+
+/// The account in the rest of a delegate's id after its case.
+pub fn delegate_account(rest: &[u8]) -> Result<Address, ProtocolError> {
+    Address::try_from(rest).map_err(|_| ProtocolError::Record { namespace: "delegate" })
+}
+
+/// An emergency access, which must exist.
+pub fn emergency(
+    storage: &dyn Storage,
+    case: &CaseId,
+    number: u32,
+) -> Result<EmergencyRecord, ContractError> {
+    let access = record::EMERGENCY.may_load(storage, &relationship_id(case, number))?;
+    Ok(access.ok_or(Refusal::NoEmergency)?)
+}
+
+/// A practitioner's last emergency access to a case.
+pub fn latest_emergency(
+    storage: &dyn Storage,
+    case: &CaseId,
+    practitioner: &Address,
+) -> Result<Option<EmergencyRecord>, ProtocolError> {
+    match LATEST.may_load(storage, &delegate_id(case, practitioner))? {
+        None => Ok(None),
+        Some(Be32(number)) => record::EMERGENCY.load(storage, &relationship_id(case, number)).map(Some),
+    }
+}
+
+/// A practitioner's emergency accesses that wait for their review.
+pub fn unreviewed(storage: &dyn Storage, practitioner: &Address) -> Result<Unreviewed, ProtocolError> {
+    Ok(UNREVIEWED.may_load(storage, &practitioner.0)?.unwrap_or_default())
 }

@@ -1,19 +1,15 @@
 //! A relationship is declined or ended: for good, and summary sets its lanes a deadline.
 
-use casewise_ledger::{
-    records::{relationship_id, RelationshipRecord},
-    CaseId,
-};
+use casewise_ledger::{records::relationship_id, CaseId};
 use casewise_protocol::{
     block_ms, convert,
     ppr::Power,
     record,
-    rules::{self, Change, Refusal},
-    summary,
+    rules::{self, Refusal},
 };
-use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response, WasmMsg};
+use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response};
 
-use super::save_relationship;
+use super::leave;
 use crate::{state, ContractError};
 
 /// The holder, or a delegate, declines what is proposed.
@@ -64,28 +60,4 @@ fn require_party(
         Ok(_) | Err(ContractError::Refused(_)) => Err(refusal.into()),
         Err(other) => Err(other),
     }
-}
-
-/// Stores it and tells summary, if anything changes.
-pub(super) fn leave(
-    deps: DepsMut,
-    case: CaseId,
-    institution: u32,
-    change: Change<RelationshipRecord>,
-) -> Result<Response, ContractError> {
-    let Change::To(relationship) = change else {
-        return Ok(Response::new());
-    };
-    let response = save_relationship(deps.storage, case, institution, &relationship);
-    Ok(match state::config(deps.storage)?.summary {
-        None => response,
-        Some(summary) => {
-            let closing = summary::ExecuteMsg::closing(&case, institution);
-            response.add_message(WasmMsg::Execute {
-                contract_addr: summary,
-                msg: cosmwasm_std::to_json_binary(&closing)?,
-                funds: Vec::new(),
-            })
-        }
-    })
 }

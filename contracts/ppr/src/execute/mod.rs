@@ -2,13 +2,17 @@
 
 pub mod accept;
 pub mod ack;
+pub mod delegate;
+pub mod emergency;
 pub mod end;
 pub mod expire;
 pub mod grant;
 pub mod holder_changed;
+pub mod invite;
 pub mod propose;
 pub mod revoke;
 pub mod set_summary;
+pub mod suspend;
 
 use casewise_ledger::{
     records::{relationship_id, RelationshipRecord},
@@ -16,11 +20,15 @@ use casewise_ledger::{
 };
 use casewise_protocol::{
     record::{self, Be32},
-    Event, ProtocolError,
+    rules::Change,
+    summary, Event, ProtocolError,
 };
-use cosmwasm_std::{Response, Storage};
+use cosmwasm_std::{DepsMut, Response, Storage, WasmMsg};
 
-use crate::state::{self, ACK};
+use crate::{
+    state::{self, ACK},
+    ContractError,
+};
 
 /// Stores a relationship that changed and tells of it.
 fn save_relationship(
@@ -41,4 +49,28 @@ fn start_acks(storage: &mut dyn Storage, case: &CaseId, institution: u32) -> Res
         ACK.save(storage, &relationship_id(case, institution), &Be32(rev));
     }
     Ok(())
+}
+
+/// Stores a relationship that is not in force any more, and has summary close its lanes.
+fn leave(
+    deps: DepsMut,
+    case: CaseId,
+    institution: u32,
+    change: Change<RelationshipRecord>,
+) -> Result<Response, ContractError> {
+    let Change::To(relationship) = change else {
+        return Ok(Response::new());
+    };
+    let response = save_relationship(deps.storage, case, institution, &relationship);
+    Ok(match state::config(deps.storage)?.summary {
+        None => response,
+        Some(summary) => {
+            let closing = summary::ExecuteMsg::closing(&case, institution);
+            response.add_message(WasmMsg::Execute {
+                contract_addr: summary,
+                msg: cosmwasm_std::to_json_binary(&closing)?,
+                funds: Vec::new(),
+            })
+        }
+    })
 }

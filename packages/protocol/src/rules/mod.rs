@@ -4,6 +4,8 @@
 //! Must never read storage, a clock or a sender by themselves: all of it is given.
 
 mod case;
+mod delegate;
+mod emergency;
 mod grant;
 mod holder;
 mod identity;
@@ -12,6 +14,11 @@ mod practitioner;
 mod relationship;
 
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
+pub use delegate::{make_room, set_delegate};
+pub use emergency::{
+    Unreviewed, Waiting, emergency_practitioner, emergency_running, end_emergency, open_emergency,
+    review_due, review_emergency, review_overdue,
+};
 pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
 pub use holder::{acts_for_holder, delegate_live, not_recovering, recovering};
 pub use identity::{
@@ -23,7 +30,10 @@ pub use lane::{
     deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
 };
 pub use practitioner::{Superior, register_practitioner, resume_practitioner, suspend_practitioner};
-pub use relationship::{accept, decline, end, policy, policy_limits, propose};
+pub use relationship::{
+    accept, decline, end, in_force, invitation_counts, invite, policy, policy_limits, propose, resume,
+    suspend,
+};
 
 use crate::ppr::Power;
 use casewise_ledger::{
@@ -185,6 +195,99 @@ pub enum Refusal {
     /// The relationship is suspended.
     #[error("institution: the relationship is suspended; resume it first")]
     RelationshipSuspended,
+    /// The relationship waits for the holder.
+    #[error("institution: the relationship is only proposed; accept or decline it instead")]
+    OnlyProposed,
+    /// The relationship needs no invitation.
+    #[error("institution: the relationship is in force already; there is nothing to invite it to")]
+    InForce,
+    /// There is no such institution.
+    #[error("institution: {institution} is no institution of this network; check the number")]
+    NoInstitution {
+        /// Its number.
+        institution: u32,
+    },
+    /// The institution named is suspended.
+    #[error("institution: {institution} is suspended; wait until the consortium resumes it")]
+    InstitutionSuspended {
+        /// Its number.
+        institution: u32,
+    },
+    /// Powers out of order or twice.
+    #[error(
+        "powers: not strictly ascending; name each once, in the order relationships, grants, revocations, acknowledgements, completion, disputes"
+    )]
+    PowersOrder,
+    /// An end that is not ahead.
+    #[error("until: that time is over; choose a later one")]
+    UntilOver,
+    /// The holder as its own delegate.
+    #[error("account: is the holder's own, which may do everything; name another")]
+    DelegateIsHolder,
+    /// An institution's account as delegate.
+    #[error("account: operates an institution; name another, which belongs to a person only")]
+    DelegateIsOperator,
+    /// Too many delegates.
+    #[error("account: the case has 8 delegates already; remove one first")]
+    TooManyDelegates,
+    /// The sender may not end this delegation.
+    #[error("sender: neither the holder nor this delegate itself; send this from one of them")]
+    NotDelegate,
+    /// The sender is no practitioner.
+    #[error("sender: not a practitioner; have an institution register the account")]
+    NotPractitioner,
+    /// The practitioner is suspended by its institution.
+    #[error("sender: this practitioner is suspended; ask its institution to resume it")]
+    PractitionerSuspended,
+    /// The practitioner is barred by the consortium.
+    #[error("sender: this practitioner is barred; ask the consortium to resume it")]
+    PractitionerBarred,
+    /// The practitioner's institution gives no care.
+    #[error(
+        "sender: institution {institution} is not a provider; only practitioners of providers open cases in an emergency"
+    )]
+    NotProvider {
+        /// The institution.
+        institution: u32,
+    },
+    /// An access to the case is running.
+    #[error("case: another emergency access of this practitioner is running; end it first")]
+    EmergencyRunning,
+    /// An emergency access that would last too long.
+    #[error("until: more than 24 hours ahead; choose an earlier time")]
+    EmergencyTooLong,
+    /// A review of the practitioner is overdue.
+    #[error(
+        "sender: the review of an emergency access of this practitioner is overdue; have it reviewed first"
+    )]
+    ReviewOverdue,
+    /// Too many reviews wait.
+    #[error(
+        "sender: 16 emergency accesses of this practitioner wait for their review; have one reviewed first"
+    )]
+    TooManyUnreviewed,
+    /// There is no such emergency access.
+    #[error("number: no such emergency access in this case; check the number")]
+    NoEmergency,
+    /// The sender may not end this access.
+    #[error("sender: neither the holder nor the practitioner of this access; send this from one of them")]
+    NotConcerned,
+    /// The sender may not review this access.
+    #[error(
+        "sender: operates neither institution {institution} nor an oversight institution; send this from an operator of one of them"
+    )]
+    NotReviewer {
+        /// Where the practitioner works.
+        institution: u32,
+    },
+    /// The practitioner as its own reviewer.
+    #[error("sender: opened this access itself; another operator must review it")]
+    OwnReview,
+    /// The access was reviewed.
+    #[error(
+        "outcome: this access was reviewed by another institution or otherwise, for good; nothing is to be done"
+    )]
+    Reviewed,
     /// The relationship is not in force.
     #[error(
         "case: the relationship with institution {institution} is not in force; the holder must accept it first"
@@ -301,4 +404,13 @@ pub fn active(number: u32, institution: &InstitutionRecord) -> Result<(), Refusa
 /// Whether an account may be a case's recovery account: not the holder's own.
 pub fn recovery(holder: &Address, recovery: &Address) -> bool {
     holder != recovery
+}
+
+/// Refuses to name an institution that is unknown or suspended.
+pub fn nameable(number: u32, institution: Option<&InstitutionRecord>) -> Result<(), Refusal> {
+    match institution.map(|institution| institution.status) {
+        None => Err(Refusal::NoInstitution { institution: number }),
+        Some(InstitutionStatus::Suspended) => Err(Refusal::InstitutionSuspended { institution: number }),
+        Some(InstitutionStatus::Active) => Ok(()),
+    }
 }
