@@ -7,7 +7,6 @@
 //! a clock, or hold a key or a patient's data.
 
 pub mod account;
-mod claim;
 pub mod convert;
 mod error;
 pub mod events;
