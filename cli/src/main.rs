@@ -9,6 +9,7 @@ mod claim;
 mod context;
 mod evidence;
 mod exit;
+mod holder;
 mod init;
 mod log;
 mod output;

@@ -5,11 +5,9 @@
 //! number that another case has.
 
 use casewise_chain::{ChainExt, Included, Msg};
-use casewise_ledger::case::kem_hash;
+use casewise_ledger::account::AccountKey;
 use casewise_ledger::records::IdentityRecord;
-use casewise_ledger::{
-    Address, CaseId, ClaimRequest, Party, RotateCard, RotateOffer, V1, decode, encode,
-};
+use casewise_ledger::{Address, CaseId, ClaimRequest, Party, RotateOffer, V1, decode, encode};
 use casewise_protocol::{account, registrar};
 
 use crate::book::CaseState;
@@ -70,7 +68,9 @@ impl Patient<'_> {
         }
         let recovery = recovery.map(|phrase| phrase.account(state.n)).transpose()?.map(|key| key.address());
         let expires = self.world.clock.now_ms() + life * 1000;
-        let request = sign_request(self.phrase, state.n, case, identity.epoch + 1, recovery, expires)?;
+        let epoch = identity.epoch.saturating_add(1);
+        let offer = self.holder_change(case, state.n, state.key, epoch, false)?.offer;
+        let request = sign(&self.key(&state)?, offer, recovery, expires);
         let mut batch = Batch::new();
         batch.put_case(&state).put_claim(state.n, &request);
         self.book.commit(batch).await?;
@@ -79,21 +79,12 @@ impl Patient<'_> {
 
     /// The case in the wallet, or a new one with a fresh number.
     async fn claimed_case(&self, case: &CaseId, identity: &IdentityRecord) -> Result<CaseState, ClientError> {
-        let cases = self.book.cases().await?;
-        if let Some(known) = cases.iter().find(|known| known.case == *case) {
-            return Ok(known.clone());
+        let known = self.book.cases().await?.into_iter().find(|known| known.case == *case);
+        if let Some(known) = known {
+            return Ok(known);
         }
-        let n = cases.iter().map(|case| case.n + 1).max().unwrap_or(0);
-        Ok(CaseState {
-            version: V1,
-            n,
-            case: *case,
-            net: self.world.net,
-            institution: identity.institution,
-            made: self.world.clock.now_ms(),
-            offer: None,
-            mail: Vec::new(),
-        })
+        let (n, made) = (self.fresh_number().await?, self.world.clock.now_ms());
+        Ok(CaseState::new(n, *case, self.world.net, identity.institution, made, None))
     }
 
     /// Takes over the case of a request: waits for the institution's offer, checks it, accepts it,
@@ -102,14 +93,17 @@ impl Patient<'_> {
     /// Errors: [`ClientError::Waited`] when the offer or the letter does not come in time;
     /// [`ClientError::Refused`] when the case has moved on since the request was made.
     pub async fn accept_claim(&self, n: u32) -> Result<Claimed, ClientError> {
-        let case = self.book.case(n).await?.ok_or_else(|| ClientError::not_found(format!("case {n}")))?;
+        let mut case = self.book.case(n).await?.ok_or_else(|| ClientError::not_found(format!("case {n}")))?;
         let request = self.book.claim(n).await?;
         let request = request.ok_or_else(|| ClientError::not_found(format!("a claim request of case {n}")))?;
         self.settle(&case).await?;
+        let epoch = request.offer.card.epoch;
+        let change = self.holder_change(&case.case, n, case.key, epoch, false)?;
         let accepted = match self.standing(&case, &request).await? {
             Standing::Ours => None,
             Standing::Held => {
                 self.wait_for_offer(&case, &request).await?;
+                self.keep_change(&change).await?;
                 let prefix = self.network.params().prefix.as_str();
                 let recovery = request.recovery.as_ref();
                 let accept = registrar::ExecuteMsg::accept_claim(prefix, &request.offer, recovery)
@@ -118,6 +112,8 @@ impl Patient<'_> {
                 Some(self.send(&case, vec![msg]).await?)
             }
         };
+        self.adopt(&mut case, &change).await?;
+        self.tell_authors(&case).await?;
         let followed = self.wait_for_roots(&case).await?;
         let mut batch = Batch::new();
         batch.delete_claim(n);
@@ -200,23 +196,11 @@ enum Standing {
     Held,
 }
 
-/// The signed request with the keys of number `n`.
-fn sign_request(
-    phrase: &Phrase,
-    n: u32,
-    case: &CaseId,
-    epoch: u32,
-    recovery: Option<Address>,
-    expires: u64,
-) -> Result<ClaimRequest, ClientError> {
-    let (key, kem) = (phrase.account(n)?, phrase.kem_secret(n)?.public());
-    let kem_key = *kem.as_bytes();
-    let card = RotateCard { version: V1, case: *case, epoch, holder: key.address(), kem: kem_hash(&kem_key) };
-    let signature = key.sign_message(&card.message());
-    let offer = RotateOffer { version: V1, card, kem_key, key: key.public().0, signature };
+/// The request of a new holder, signed whole.
+fn sign(key: &AccountKey, offer: RotateOffer, recovery: Option<Address>, expires: u64) -> ClaimRequest {
     let mut request = ClaimRequest { version: V1, offer, recovery, expires, signature: [0; 64] };
     request.signature = key.sign_message(&request.message());
-    Ok(request)
+    request
 }
 
 /// The bytes of a claim request's file.
@@ -240,10 +224,17 @@ pub fn read(bytes: &[u8]) -> Result<ClaimRequest, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casewise_ledger::RotateCard;
 
     fn request(n: u32) -> ClaimRequest {
         let phrase = Phrase::generate().unwrap();
-        sign_request(&phrase, n, &CaseId([9; 32]), 1, Some(Address([7; 20])), 1_800_000_000_000).unwrap()
+        let (key, kem) = (phrase.account(n).unwrap(), phrase.kem_secret(n).unwrap().public());
+        let case = CaseId([9; 32]);
+        let card = RotateCard { version: V1, case, epoch: 1, holder: key.address(), kem: kem.hash() };
+        let signature = key.sign_message(&card.message());
+        let offer =
+            RotateOffer { version: V1, card, kem_key: *kem.as_bytes(), key: key.public().0, signature };
+        sign(&key, offer, Some(Address([7; 20])), 1_800_000_000_000)
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 pub mod evidence;
 pub mod follow;
 pub mod heads;
+pub mod holder;
 #[cfg(feature = "http")]
 pub mod http;
 mod integrity;
@@ -25,6 +26,7 @@ pub mod ports;
 mod random;
 pub mod reader;
 pub mod records;
+mod recovery;
 pub mod share;
 #[cfg(feature = "store")]
 pub mod sqlite;
@@ -39,3 +41,4 @@ pub use keys::Phrase;
 pub use network::Network;
 pub use patient::{Patient, Progress};
 pub use reader::Reader;
+pub use recovery::{Recovery, RecoveryStand};
