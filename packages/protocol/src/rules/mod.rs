@@ -3,17 +3,25 @@
 //!
 //! Must never read storage, a clock or a sender by themselves: all of it is given.
 
+mod cadence;
 mod case;
+mod completion;
 mod delegate;
 mod emergency;
 mod grant;
 mod holder;
 mod identity;
 mod lane;
+mod mark;
 mod practitioner;
 mod relationship;
 
+pub use cadence::{late, silence};
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
+pub use completion::{
+    DEFAULT_COMPLETION, approve_completion, completion_deadline, finish_completion, object_completion,
+    propose_completion, wind_up,
+};
 pub use delegate::{make_room, set_delegate};
 pub use emergency::{
     Unreviewed, Waiting, emergency_practitioner, emergency_running, end_emergency, open_emergency,
@@ -27,12 +35,14 @@ pub use identity::{
 };
 pub use lane::{
     Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
-    deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
+    deadline, header, holds_until, may_open, may_open_own, new_lane, rotation_case, seen, start_closing,
+    successor,
 };
+pub use mark::{compromised, conflict, dispute};
 pub use practitioner::{Superior, register_practitioner, resume_practitioner, suspend_practitioner};
 pub use relationship::{
-    accept, decline, end, in_force, invitation_counts, invite, policy, policy_limits, propose, resume,
-    suspend,
+    accept, decline, end, in_force, invitation_counts, invite, policy, policy_limits, propose,
+    require_in_force, resume, suspend,
 };
 
 use crate::ppr::Power;
@@ -340,9 +350,9 @@ pub enum Refusal {
         /// The case's counter.
         rev: u32,
     },
-    /// A header whose author is not an institution.
-    #[error("headers.author: only institutions write lanes in this version; name your institution")]
-    AuthorKind,
+    /// The sender is not the account that is the author.
+    #[error("sender: not the account that writes this lane; send this from that account")]
+    NotAuthor,
     /// A header by another author.
     #[error("headers.author: differs from the other headers of the message; send one message per author")]
     AuthorsDiffer,
@@ -366,6 +376,9 @@ pub enum Refusal {
         "case: is closing or completed and takes no new lanes; corrections go to a new case that amends it"
     )]
     CaseClosed,
+    /// The case has too many open content lanes.
+    #[error("headers: at most 256 content lanes of a case are open at once; close one first")]
+    CaseFull,
     /// Too many content lanes.
     #[error("headers: at most 16 content lanes of an author in a case are open at once; close one first")]
     TooManyLanes,
@@ -375,6 +388,78 @@ pub enum Refusal {
     /// A lane of another case.
     #[error("items.lane: not a lane of this case; check the id")]
     NotInCase,
+    /// The sender has nothing to do with the case.
+    #[error(
+        "sender: neither the holder nor an operator of an institution whose relationship with this case is in force; send this from one of them"
+    )]
+    NotInvolved,
+    /// The case never had a lane.
+    #[error("case: has no lanes; open one first")]
+    NoLanes,
+    /// The case is not closing.
+    #[error("case: is not closing; wind it up first")]
+    NotClosing,
+    /// The case has content lanes that are not closed.
+    #[error("case: {open} of its content lanes are not closed; close them first")]
+    LanesOpen {
+        /// How many.
+        open: u32,
+    },
+    /// The digest is not the case's.
+    #[error("digest: not the one this case has; ask for the case and name its present digest")]
+    Digest,
+    /// No completion is proposed.
+    #[error("case: no completion is proposed; propose it first")]
+    NoProposal,
+    /// The time for objections is not over.
+    #[error("case: objections are taken until {due}; finish it then, or have the holder approve it")]
+    ObjectionsOpen {
+        /// Unix ms.
+        due: u64,
+    },
+    /// The case is completed.
+    #[error("case: is completed; corrections go to a new case that amends it")]
+    Completed,
+    /// There is no such lane.
+    #[error("lane: no such lane; check the id")]
+    NoLane,
+    /// The lane is not a device's.
+    #[error("lane: has no device that signs; name a device lane")]
+    NoSigner,
+    /// The first entry in doubt is past the end.
+    #[error("index: past the {size} entries anchored; name one of them, or {size} if none is in doubt")]
+    DoubtAhead {
+        /// The lane's size.
+        size: u32,
+    },
+    /// The lane is in doubt from an earlier entry on.
+    #[error("index: the lane is in doubt from entry {index} on; only an earlier one can be named")]
+    NotEarlier {
+        /// That entry.
+        index: u32,
+    },
+    /// The entry is not anchored.
+    #[error("index: the lane has {size} anchored entries; dispute one of them, from 0")]
+    DisputeAhead {
+        /// The lane's size.
+        size: u32,
+    },
+    /// The entry is disputed with another code.
+    #[error("code: the entry is disputed with another code; withdraw that dispute first")]
+    DisputeConflict,
+    /// A head that is said to be the anchored one.
+    #[error("proof.sides: a head is not the one that is anchored now; give the author's signature over it")]
+    HeadNotAnchored,
+    /// A key that is not the author's.
+    #[error(
+        "proof.sides.key: neither of a present operator of the author nor the author's own; give a head that one of them signed"
+    )]
+    HeadKey,
+    /// A signature that is not the author's.
+    #[error(
+        "proof.sides.sig: does not verify over this head, or has a high s; give the signature of the lane's author, 64 bytes with low s"
+    )]
+    HeadSignature,
     /// More seen than anchored.
     #[error("items.size: more than the {size} entries anchored; acknowledge what is anchored")]
     SeenAhead {

@@ -8,7 +8,7 @@ use casewise_ledger::{
     },
 };
 
-use super::{Change, Refusal};
+use super::{Change, Refusal, active};
 use crate::ppr::{MAX_COMPLETION, MAX_GRACE};
 
 fn record(status: RelationshipStatus, since: u64) -> RelationshipRecord {
@@ -108,6 +108,17 @@ pub fn resume(
 pub fn in_force(relationship: &RelationshipRecord, institution: Option<&InstitutionRecord>) -> bool {
     relationship.status == RelationshipStatus::Active
         && institution.is_some_and(|institution| institution.status == InstitutionStatus::Active)
+}
+
+/// Refuses institution `number` unless its relationship with the case is in force.
+pub fn require_in_force(
+    number: u32,
+    institution: &InstitutionRecord,
+    relationship: Option<&RelationshipRecord>,
+) -> Result<(), Refusal> {
+    active(number, institution)?;
+    let refused = Refusal::NotInForce { institution: number };
+    relationship.filter(|relationship| in_force(relationship, Some(institution))).map(|_| ()).ok_or(refused)
 }
 
 /// The end at `now` (Unix ms), from any status.
@@ -320,6 +331,30 @@ mod tests {
         assert_eq!(policy(false, Some(&one), Some(&one)), Err(Refusal::PolicyNotYours));
         assert_eq!(policy(false, None, Some(&one)), Err(Refusal::PolicyNotYours));
         assert_eq!(policy(false, None, None), Err(Refusal::NoPolicy));
+    }
+
+    #[test]
+    fn required_in_force_with_the_reason() {
+        use casewise_ledger::records::{InstitutionKind, InstitutionStatus};
+        let institution = |status| InstitutionRecord {
+            version: V1,
+            status,
+            kind: InstitutionKind::Provider,
+            account: casewise_ledger::Address([7; 20]),
+            kem: [0; 32],
+            kem_epoch: 0,
+            since: 0,
+            name: "A".to_string(),
+        };
+        let go = |institution: &InstitutionRecord, status: Option<RelationshipStatus>| {
+            require_in_force(7, institution, status.map(|status| record(status, 0)).as_ref())
+        };
+        let (on, off) = (institution(InstitutionStatus::Active), institution(InstitutionStatus::Suspended));
+        assert_eq!(go(&on, Some(Active)), Ok(()));
+        for status in [None, Some(Proposed), Some(Suspended), Some(Ended)] {
+            assert_eq!(go(&on, status), Err(Refusal::NotInForce { institution: 7 }));
+        }
+        assert_eq!(go(&off, Some(Active)), Err(Refusal::Suspended { institution: 7 }));
     }
 
     #[test]
