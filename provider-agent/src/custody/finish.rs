@@ -27,6 +27,9 @@ pub async fn finish(app: &App) -> Result<usize, AgentError> {
         let Some(writes) = hand_over(app, &row).await? else { continue };
         match app.committer.commit(writes).await {
             Ok(()) => {
+                app.note(|health| {
+                    health.refused.remove(&name(&row.case));
+                });
                 tracing::info!(case = %row.case, "the case is claimed: its custodial keys are destroyed");
                 done += 1;
             }
@@ -40,6 +43,11 @@ pub async fn finish(app: &App) -> Result<usize, AgentError> {
         app.work.notify_one();
     }
     Ok(done)
+}
+
+/// The name under which a case stands in the status.
+fn name(case: &CaseId) -> String {
+    format!("claim of case {case}")
 }
 
 /// The writes that hand a case over; `None` while it is not claimed.
@@ -58,7 +66,7 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
             let why = "the case was claimed with an encryption key that its patient has not shown; its keys are \
                        handed over when the patient's client sends it"
                 .to_owned();
-            health.refused.insert(format!("claim of case {}", row.case), why);
+            health.refused.insert(name(&row.case), why);
         });
         return Ok(None);
     };
