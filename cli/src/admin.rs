@@ -140,7 +140,7 @@ async fn deploy_contracts(context: &Context, args: &DeployArgs) -> Result<(), Fa
             DeployStep::Store(name) => format!("storing {name}"),
             DeployStep::Keep(name) => format!("{name} is stored already"),
             DeployStep::Instantiate(name) => format!("making an instance of {name}"),
-            DeployStep::Connect => "connecting ppr to summary".into(),
+            DeployStep::Connect => "connecting the contracts".into(),
             DeployStep::Anchor => "reading the header to trust".into(),
         };
         bar.set_message(text.clone());
@@ -149,6 +149,7 @@ async fn deploy_contracts(context: &Context, args: &DeployArgs) -> Result<(), Fa
     let options = DeployOptions {
         endpoints: args.nodes.clone(),
         authority: args.authority.clone(),
+        recovery_delay: None,
         previous,
         submit: SubmitOptions::default(),
         progress: Some(&tell),

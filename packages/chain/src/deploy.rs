@@ -33,6 +33,9 @@ pub struct DeployOptions<'a> {
     pub endpoints: Vec<String>,
     /// The registrar's authority, bech32 (it can be a group's); `None` = the operator.
     pub authority: Option<String>,
+    /// How long a recovery waits, seconds; `None` = the contract's default. For networks made for
+    /// tests.
+    pub recovery_delay: Option<u32>,
     /// What an earlier deployment made; what is still right of it is kept.
     pub previous: Option<Manifest>,
     /// How to send each transaction.
@@ -50,7 +53,7 @@ pub enum DeployStep {
     Keep(&'static str),
     /// An instance is made.
     Instantiate(&'static str),
-    /// ppr is told of summary.
+    /// registrar is told of ppr, and ppr of summary.
     Connect,
     /// A header to trust is read.
     Anchor,
@@ -126,8 +129,8 @@ impl Deployment<'_> {
         }
     }
 
-    async fn send(&self, msg: Msg) -> Result<Included, ChainError> {
-        submit_and_wait(self.chain, self.key, vec![msg], self.params, &self.options.submit).await
+    async fn send(&self, msgs: Vec<Msg>) -> Result<Included, ChainError> {
+        submit_and_wait(self.chain, self.key, msgs, self.params, &self.options.submit).await
     }
 
     /// The code of the previous manifest, if the chain has it with this checksum from this operator.
@@ -168,7 +171,7 @@ impl Deployment<'_> {
         self.tell(DeployStep::Store(name));
         let checksum = sha256(&[wasm]);
         let wasm = gzip(wasm).map_err(|e| ChainError::invalid("wasm", e))?;
-        let included = self.send(Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }).await?;
+        let included = self.send(vec![Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }]).await?;
         if event_value(&included, "store_code", "code_checksum")? != hex::encode(checksum) {
             return Err(ChainError::malformed("the chain stored another code"));
         }
@@ -180,13 +183,9 @@ impl Deployment<'_> {
     async fn instantiate_all(&self, codes: &Codes) -> Result<Contracts, ChainError> {
         let operator = account_to_bech32(&self.key.address(), &self.params.prefix);
         let authority = self.options.authority.clone().unwrap_or(operator);
-        let registrar = self
-            .instantiate(
-                "registrar",
-                &codes.registrar,
-                &registrar::InstantiateMsg { authority, recovery_delay: None },
-            )
-            .await?;
+        let registrar_msg =
+            registrar::InstantiateMsg { authority, recovery_delay: self.options.recovery_delay };
+        let registrar = self.instantiate("registrar", &codes.registrar, &registrar_msg).await?;
         let text = |contract: &ContractAddress| contract.to_bech32(&self.params.prefix);
         let ppr_msg = ppr::InstantiateMsg { registrar: text(&registrar) };
         let ppr = self.instantiate("ppr", &codes.ppr, &ppr_msg).await?;
@@ -195,8 +194,9 @@ impl Deployment<'_> {
         self.tell(DeployStep::Connect);
         // Only the authority may; a group does it by a proposal of its own.
         if self.options.authority.is_none() {
-            let connect = ppr::ExecuteMsg::SetSummary { summary: text(&summary) };
-            self.send(Msg::execute(ppr, &connect)?).await?;
+            let to_registrar = registrar::ExecuteMsg::SetPpr { ppr: text(&ppr) };
+            let to_ppr = ppr::ExecuteMsg::SetSummary { summary: text(&summary) };
+            self.send(vec![Msg::execute(registrar, &to_registrar)?, Msg::execute(ppr, &to_ppr)?]).await?;
         }
         Ok(Contracts { registrar, ppr, summary })
     }
@@ -212,7 +212,7 @@ impl Deployment<'_> {
         // What happened must stay what happened: summary has no admin.
         let admin = (name != "summary").then(|| self.key.address());
         let label = format!("casewise {name}");
-        let included = self.send(Msg::Instantiate { code_id: code.id, label, admin, msg }).await?;
+        let included = self.send(vec![Msg::Instantiate { code_id: code.id, label, admin, msg }]).await?;
         let address = event_value(&included, "instantiate", "_contract_address")?;
         ContractAddress::from_bech32(address, &self.params.prefix)
     }
