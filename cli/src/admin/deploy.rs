@@ -54,6 +54,7 @@ pub async fn run(context: &Context, args: &DeployArgs) -> Result<(), Failure> {
             .authority
             .clone()
             .or_else(|| args.signer.group.as_ref().map(|_| acting.account.clone())),
+        recovery_delay: None,
         previous,
         submit: SubmitOptions::default(),
         progress: Some(&tell),

@@ -57,8 +57,33 @@ pub fn execute(
             execute::revoke::revoke(deps, env, info, &case, &commitments)
         }
         ExecuteMsg::Expire { commitment } => execute::expire::expire(deps, env, info, &commitment),
+        ExecuteMsg::Suspend { case, institution } => {
+            execute::suspend::suspend(deps, env, info, &case, institution)
+        }
+        ExecuteMsg::Resume { case, institution } => {
+            execute::suspend::resume(deps, env, info, &case, institution)
+        }
+        ExecuteMsg::Invite { case, institution } => {
+            execute::invite::invite(deps, env, info, &case, institution)
+        }
+        ExecuteMsg::WithdrawInvitation { case, institution } => {
+            execute::invite::withdraw(deps, env, info, &case, institution)
+        }
+        ExecuteMsg::SetDelegate { case, account, powers, until } => {
+            execute::delegate::set(deps, env, info, &case, &account, &powers, until)
+        }
+        ExecuteMsg::RemoveDelegate { case, account } => {
+            execute::delegate::remove(deps, info, &case, &account)
+        }
+        ExecuteMsg::OpenEmergency { case, reason, until } => {
+            execute::emergency::open(deps, env, info, &case, reason, until)
+        }
+        ExecuteMsg::EndEmergency { case, number } => execute::emergency::end(deps, env, info, &case, number),
+        ExecuteMsg::ReviewEmergency { case, number, outcome } => {
+            execute::emergency::review(deps, env, info, &case, number, outcome)
+        }
+        ExecuteMsg::HolderChanged { case } => execute::holder_changed::holder_changed(deps, env, info, &case),
         ExecuteMsg::Ack { case, rev } => execute::ack::ack(deps, info, &case, rev),
-        _ => Err(ContractError::Host("not in this version".to_string())),
     }
 }
 

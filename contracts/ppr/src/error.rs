@@ -19,6 +19,9 @@ pub enum ContractError {
     /// The case amended is not one.
     #[error("policy.amends: no other case of this network has this id; leave it out or correct it")]
     Amends,
+    /// Only registrar sends this.
+    #[error("sender: not the registrar contract; it sends this itself when a case has another holder")]
+    NotRegistrar,
     /// The stored contract is another or newer.
     #[error(
         "migrate: the stored contract is another one or newer; migrate with a later version of this contract"

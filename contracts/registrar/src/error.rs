@@ -37,6 +37,21 @@ pub enum ContractError {
     /// Too many operators.
     #[error("operators: an institution has at most 64; remove one first")]
     TooManyOperators,
+    /// The account is a practitioner's.
+    #[error("operators: an account is a practitioner's of institution {number}; an operator has an account of its own")]
+    IsPractitioner {
+        /// Where the practitioner works.
+        number: u32,
+    },
+    /// The account is an operator's.
+    #[error("account: operates institution {number}; a practitioner has an account of its own")]
+    IsOperator {
+        /// That institution.
+        number: u32,
+    },
+    /// There is no such practitioner.
+    #[error("account: no practitioner is registered with it; register it first")]
+    NoPractitioner,
     /// The main account cannot be removed.
     #[error("account: the main account of an institution stays its operator; name another")]
     MainAccount,
@@ -64,6 +79,9 @@ pub enum ContractError {
     /// The offer is over.
     #[error("expires: the offer is over; make the case offer anew")]
     Expired,
+    /// The new holder's signature does not verify.
+    #[error("signature: not the new holder's over this card with low s; sign anew")]
+    CardSignature,
     /// The holder's signature does not verify.
     #[error(
         "signature: not the holder's over this card, recovery, institution and expiry with low s; sign anew"
@@ -72,9 +90,26 @@ pub enum ContractError {
     /// The case is enrolled otherwise.
     #[error("card: this case is enrolled by another institution or with another recovery account; make a new case")]
     AlreadyEnrolled,
-    /// The holder has a case.
-    #[error("card.holder: this account holds another case; derive a fresh account for each case")]
-    HolderUsed,
+    /// The case is enrolled with the other kind of key.
+    #[error("card: this case is enrolled the other way, as custodial or by the patient's own offer; make a new case")]
+    EnrolledOtherwise,
+    /// New registrations are stopped.
+    #[error("registrations: the consortium has paused them; try again when it allows them")]
+    Paused,
+    /// The account is the authority.
+    #[error(
+        "account: is the consortium's authority already; propose another, or none to take a proposal back"
+    )]
+    AlreadyAuthority,
+    /// The sender is not proposed as authority.
+    #[error("sender: not the account proposed as authority; have the authority propose it")]
+    NotProposed,
+    /// ppr is not set.
+    #[error("ppr: not set; the consortium must send set_ppr first")]
+    NoPpr,
+    /// The delay of recoveries is out of range.
+    #[error("recovery_delay: must be 1 to 2592000 seconds; choose another")]
+    RecoveryDelay,
     /// The bucket's start is of another bucket.
     #[error("start_after: does not begin with the bucket's byte; page within one bucket")]
     OtherBucket,

@@ -51,13 +51,35 @@ pub fn execute(
             execute::closing::closing(deps, env, info, &case, institution)
         }
         ExecuteMsg::CloseOverdue { lanes } => execute::close_overdue::close_overdue(deps, env, &lanes),
-        ExecuteMsg::Seen { case, items } => execute::seen::seen(deps, info, &case, &items),
-        _ => Err(ContractError::Host("not in this version".to_string())),
+        ExecuteMsg::WindUp { case } => execute::wind_up::wind_up(deps, env, info, &case),
+        ExecuteMsg::ProposeCompletion { case, digest } => {
+            execute::propose_completion::propose_completion(deps, env, info, &case, &digest)
+        }
+        ExecuteMsg::ApproveCompletion { case, digest } => {
+            execute::approve_completion::approve_completion(deps, env, info, &case, &digest)
+        }
+        ExecuteMsg::ObjectCompletion { case, digest } => {
+            execute::object_completion::object_completion(deps, env, info, &case, &digest)
+        }
+        ExecuteMsg::FinishCompletion { case, digest } => {
+            execute::finish_completion::finish_completion(deps, env, &case, &digest)
+        }
+        ExecuteMsg::Compromised { lane, index } => {
+            execute::compromised::compromised(deps, env, info, &lane, index)
+        }
+        ExecuteMsg::Dispute { lane, index, code } => {
+            execute::dispute::dispute(deps, env, info, &lane, index, code.into())
+        }
+        ExecuteMsg::WithdrawDispute { lane, index } => {
+            execute::withdraw_dispute::withdraw_dispute(deps, env, info, &lane, index)
+        }
+        ExecuteMsg::ProveConflict { proof } => execute::prove_conflict::prove_conflict(deps, env, &proof),
+        ExecuteMsg::Seen { case, items } => execute::seen::seen(deps, env, info, &case, &items),
     }
 }
 
 /// Answers a question.
 #[cfg_attr(not(feature = "library"), entry_point)]
-pub fn query(deps: Deps, _env: Env, msg: QueryMsg) -> Result<Binary, ContractError> {
-    query::answer(deps, msg)
+pub fn query(deps: Deps, env: Env, msg: QueryMsg) -> Result<Binary, ContractError> {
+    query::answer(deps, &env, msg)
 }

@@ -20,6 +20,9 @@ pub enum ContractError {
     /// The batch breaks its own rules.
     #[error("blob: {0}; send 1 to 1024 items, lanes strictly ascending, at most 64 hashes each, successors naming their lane")]
     Batch(LedgerError),
+    /// The proof of two histories does not hold.
+    #[error("proof: {0}; send two heads of the lane with different leaves at one index, each with its inclusion path")]
+    Conflict(LedgerError),
     /// Only ppr sends this.
     #[error("sender: not the ppr contract; decline or end the relationship there")]
     NotPpr,

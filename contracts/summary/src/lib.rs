@@ -8,6 +8,9 @@
 //! - the heads of a lane form one chain of consistent Merkle trees;
 //! - a lane goes open → closing → closed and never back;
 //! - `seen` never falls and never passes the size;
+//! - a case goes open → closing → proposed → completed, back to open only from proposed, and a
+//!   completed one takes no content any more;
+//! - a mark or a dispute changes no head;
 //! - a case's `open` is the number of its content lanes that are not closed, and its digest the chain
 //!   of the closed ones in the order of closing.
 

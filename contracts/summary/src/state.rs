@@ -8,11 +8,12 @@ use casewise_ledger::{
     CaseId, Class, LaneHeader, LaneId, Party,
 };
 use casewise_protocol::{
+    convert, page,
     record::{self, Be64},
-    rules::{self, Block, OpenLanes, Refusal},
-    ProtocolError, Record,
+    rules::{self, Block, Change, OpenLanes, Refusal},
+    Event, ProtocolError, Record,
 };
-use cosmwasm_std::Storage;
+use cosmwasm_std::{HexBinary, Response, Storage};
 
 use crate::ContractError;
 
@@ -22,6 +23,8 @@ pub const CONFIG: Record<Config> = Record::new("config");
 pub const OPEN_LANES: Record<OpenLanes> = Record::new("open");
 /// All lanes of a case, id case ‖ lane. The value says nothing.
 pub const CASE_LANES: Record<bool> = Record::new("caselane");
+/// An author's lanes with two histories, id borsh(author) ‖ lane. The value says nothing.
+pub const AUTHOR_CONFLICTS: Record<bool> = Record::new("authorconflict");
 
 /// Settings.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -49,6 +52,56 @@ pub fn save_open_lanes(storage: &mut dyn Storage, case: &CaseId, author: &Party,
 /// A case's record, if it has had a lane.
 pub fn case(storage: &dyn Storage, case: &CaseId) -> Result<Option<CaseRecord>, ProtocolError> {
     record::CASE.may_load(storage, &case.0)
+}
+
+/// A case's record, which must exist.
+pub fn known_case(storage: &dyn Storage, id: &CaseId) -> Result<CaseRecord, ContractError> {
+    Ok(case(storage, id)?.ok_or(Refusal::NoLanes)?)
+}
+
+/// The deadline of a closing case or of a proposed completion.
+pub fn case_due(storage: &dyn Storage, case: &CaseId) -> Result<Option<u64>, ProtocolError> {
+    Ok(record::DUE.may_load(storage, &case.0)?.map(|Be64(due)| due))
+}
+
+/// Stores what became of a proposed completion, lets go of its deadline and tells of it.
+pub fn settle_proposal(
+    storage: &mut dyn Storage,
+    case: &CaseId,
+    change: Change<CaseRecord>,
+    event: Event,
+) -> Response {
+    let Change::To(settled) = change else {
+        return Response::new();
+    };
+    record::CASE.save(storage, &case.0, &settled);
+    record::DUE.remove(storage, &case.0);
+    Response::new().add_event(event.into_cosmwasm())
+}
+
+/// A lane out of a message, which must exist.
+pub fn known_lane(storage: &dyn Storage, lane: &HexBinary) -> Result<(LaneId, LaneRecord), ContractError> {
+    let id = convert::lane_id(lane)?;
+    let lane = record::LANE.may_load(storage, &id.0)?.ok_or(Refusal::NoLane)?;
+    Ok((id, lane))
+}
+
+/// The content lanes of a case that are not closed, of all authors; `count`: how many there are.
+/// Reads no author after the last of them; institutions come before accounts.
+pub fn case_open_lanes(
+    storage: &dyn Storage,
+    case: &CaseId,
+    count: u32,
+) -> Result<Vec<LaneId>, ProtocolError> {
+    let mut lanes: Vec<LaneId> = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    while (lanes.len() as u64) < u64::from(count) {
+        let page = OPEN_LANES.page(storage, &case.0, after.as_deref(), page::MAX_LIMIT as usize)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        lanes.extend(page.into_iter().flat_map(|(_, open)| open.content));
+    }
+    Ok(lanes)
 }
 
 /// The deadline of a closing lane.
@@ -93,12 +146,4 @@ pub fn close_lane(
         record::CASE.save(storage, &closed.case.0, &after);
     }
     Ok(())
-}
-
-/// The number of an author that must be an institution.
-pub fn institution_of(author: &Party) -> Result<u32, Refusal> {
-    match author {
-        Party::Institution(number) => Ok(*number),
-        Party::Account(_) => Err(Refusal::AuthorKind),
-    }
 }

@@ -36,6 +36,9 @@ pub struct DeployOptions<'a> {
     /// of registrar and ppr. `None` = the operator, and then the contracts are connected too;
     /// another's must be, with [`connection`].
     pub authority: Option<String>,
+    /// How long a recovery waits, seconds; `None` = the contract's default. For networks made for
+    /// tests.
+    pub recovery_delay: Option<u32>,
     /// What an earlier deployment made; what is still right of it is kept.
     pub previous: Option<Manifest>,
     /// How to send each transaction.
@@ -53,7 +56,7 @@ pub enum DeployStep {
     Keep(&'static str),
     /// An instance is made.
     Instantiate(&'static str),
-    /// ppr is told of summary.
+    /// registrar is told of ppr, and ppr of summary.
     Connect,
     /// A header to trust is read.
     Anchor,
@@ -146,8 +149,8 @@ impl Deployment<'_> {
         }
     }
 
-    async fn send(&self, msg: Msg) -> Result<Included, ChainError> {
-        submit_and_wait(self.chain, self.key, vec![msg], self.params, &self.options.submit).await
+    async fn send(&self, msgs: Vec<Msg>) -> Result<Included, ChainError> {
+        submit_and_wait(self.chain, self.key, msgs, self.params, &self.options.submit).await
     }
 
     /// The code of the previous manifest, if the chain has it with this checksum from this operator.
@@ -188,7 +191,8 @@ impl Deployment<'_> {
         self.tell(DeployStep::Store(name));
         let checksum = sha256(&[wasm]);
         let wasm = gzip(wasm).map_err(|e| ChainError::invalid("wasm", e))?;
-        let included = self.send(Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }).await?;
+        let included =
+            self.send(vec![Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }]).await?;
         if event_value(&included, "store_code", "code_checksum")? != hex::encode(checksum) {
             return Err(ChainError::malformed("the chain stored another code"));
         }
@@ -199,13 +203,9 @@ impl Deployment<'_> {
 
     async fn instantiate_all(&self, codes: &Codes) -> Result<Contracts, ChainError> {
         let authority = self.authority();
-        let registrar = self
-            .instantiate(
-                "registrar",
-                &codes.registrar,
-                &registrar::InstantiateMsg { authority, recovery_delay: None },
-            )
-            .await?;
+        let registrar_msg =
+            registrar::InstantiateMsg { authority, recovery_delay: self.options.recovery_delay };
+        let registrar = self.instantiate("registrar", &codes.registrar, &registrar_msg).await?;
         let text = |contract: &ContractAddress| contract.to_bech32(&self.params.prefix);
         let ppr_msg = ppr::InstantiateMsg { registrar: text(&registrar) };
         let ppr = self.instantiate("ppr", &codes.ppr, &ppr_msg).await?;
@@ -244,7 +244,7 @@ impl Deployment<'_> {
             msg,
             funds: Vec::new(),
         });
-        let included = self.send(message).await?;
+        let included = self.send(vec![message]).await?;
         let address = event_value(&included, "instantiate", "_contract_address")?;
         ContractAddress::from_bech32(address, &self.params.prefix)
     }

@@ -421,6 +421,7 @@ async fn a_deployment_and_the_same_again() {
         let options = DeployOptions {
             endpoints: net.manifest.endpoints.clone(),
             authority: None,
+            recovery_delay: None,
             previous,
             submit: SubmitOptions::default(),
             progress: Some(&note),

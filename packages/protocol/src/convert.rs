@@ -287,6 +287,22 @@ impl PartyInfo {
         }
     }
 
+    /// Into the ledger's type, inside a contract. `field` names the account in the error.
+    pub fn into_party(&self, api: &dyn Api, field: &'static str) -> Result<Party, ProtocolError> {
+        match self {
+            Self::Institution(number) => Ok(Party::Institution(*number)),
+            Self::Account(text) => account(api, field, text).map(Party::Account),
+        }
+    }
+
+    /// Out of the ledger's type, outside the chain. `prefix` is the network's bech32 prefix.
+    pub fn new(prefix: &str, party: &Party) -> Result<Self, ProtocolError> {
+        match party {
+            Party::Institution(number) => Ok(Self::Institution(*number)),
+            Party::Account(account) => crate::account::encode(prefix, account).map(Self::Account),
+        }
+    }
+
     /// Into the ledger's type, outside the chain.
     pub fn party(&self) -> Result<Party, ProtocolError> {
         match self {

@@ -16,6 +16,7 @@ pub mod record;
 pub mod registrar;
 pub mod remote;
 pub mod rules;
+pub mod signature;
 pub mod summary;
 
 pub use error::ProtocolError;

@@ -389,14 +389,16 @@ pub struct RelationshipInfo {
     pub institution: u32,
     /// Life. In force only while the institution is active as well.
     pub status: RelationshipStatus,
+    /// In force: its status is active, and its institution's is.
+    pub effective: bool,
     /// When the status began, Unix ms.
     pub since: Uint64,
 }
 
 impl RelationshipInfo {
-    /// Of a frozen record.
-    pub fn new(institution: u32, record: &records::RelationshipRecord) -> Self {
-        Self { institution, status: record.status.into(), since: record.since.into() }
+    /// Of a frozen record. `effective`: see [`crate::rules::in_force`].
+    pub fn new(institution: u32, record: &records::RelationshipRecord, effective: bool) -> Self {
+        Self { institution, status: record.status.into(), effective, since: record.since.into() }
     }
 
     /// The frozen record.
@@ -463,6 +465,22 @@ pub struct EmergencyInfo {
     pub overdue: bool,
 }
 
+impl EmergencyInfo {
+    /// The number and the frozen record.
+    pub fn record(&self) -> Result<(u32, records::EmergencyRecord), ProtocolError> {
+        let record = records::EmergencyRecord {
+            version: V1,
+            practitioner: crate::account::decode("practitioner", &self.practitioner)?,
+            institution: self.institution,
+            reason: self.reason.into(),
+            since: self.since.u64(),
+            until: self.until.u64(),
+            review: self.review.as_ref().map(ReviewInfo::record),
+        };
+        Ok((self.number, record))
+    }
+}
+
 /// A review of an emergency access.
 #[cw_serde]
 #[derive(Eq)]
@@ -475,6 +493,18 @@ pub struct ReviewInfo {
     pub institution: u32,
     /// When, Unix ms.
     pub time: Uint64,
+}
+
+impl ReviewInfo {
+    /// Of a frozen record.
+    pub fn new(review: &records::Review) -> Self {
+        Self { outcome: review.outcome.into(), institution: review.institution, time: review.time.into() }
+    }
+
+    /// The frozen record.
+    pub fn record(&self) -> records::Review {
+        records::Review { outcome: self.outcome.into(), institution: self.institution, time: self.time.u64() }
+    }
 }
 
 /// Emergency accesses that wait for their review, at most [`MAX_UNREVIEWED`].
@@ -625,6 +655,63 @@ impl ExecuteMsg {
         Self::Expire { commitment: convert::hex(&commitment.0) }
     }
 
+    /// Invites an institution.
+    pub fn invite(case: &CaseId, institution: u32) -> Self {
+        Self::Invite { case: convert::hex(&case.0), institution }
+    }
+
+    /// Takes an invitation back.
+    pub fn withdraw_invitation(case: &CaseId, institution: u32) -> Self {
+        Self::WithdrawInvitation { case: convert::hex(&case.0), institution }
+    }
+
+    /// Suspends a relationship.
+    pub fn suspend(case: &CaseId, institution: u32) -> Self {
+        Self::Suspend { case: convert::hex(&case.0), institution }
+    }
+
+    /// Resumes a relationship.
+    pub fn resume(case: &CaseId, institution: u32) -> Self {
+        Self::Resume { case: convert::hex(&case.0), institution }
+    }
+
+    /// Names a delegate with powers, which are put in order. `until`: Unix ms, exclusive.
+    pub fn set_delegate(
+        case: &CaseId,
+        account: impl Into<String>,
+        powers: &[Power],
+        until: Option<u64>,
+    ) -> Self {
+        let powers = Power::of_bits(Power::bits(powers));
+        let until = until.map(Uint64::new);
+        Self::SetDelegate { case: convert::hex(&case.0), account: account.into(), powers, until }
+    }
+
+    /// Ends a delegation.
+    pub fn remove_delegate(case: &CaseId, account: impl Into<String>) -> Self {
+        Self::RemoveDelegate { case: convert::hex(&case.0), account: account.into() }
+    }
+
+    /// Opens a case in an emergency. `until`: Unix ms, exclusive.
+    pub fn open_emergency(case: &CaseId, reason: EmergencyReason, until: u64) -> Self {
+        Self::OpenEmergency { case: convert::hex(&case.0), reason, until: until.into() }
+    }
+
+    /// Ends an emergency access.
+    pub fn end_emergency(case: &CaseId, number: u32) -> Self {
+        Self::EndEmergency { case: convert::hex(&case.0), number }
+    }
+
+    /// Reviews an emergency access.
+    pub fn review_emergency(case: &CaseId, number: u32, outcome: ReviewOutcome) -> Self {
+        Self::ReviewEmergency { case: convert::hex(&case.0), number, outcome }
+    }
+
+    /// Tells that a case has another holder.
+    pub fn holder_changed(case: &CaseId) -> Self {
+        Self::HolderChanged { case: convert::hex(&case.0) }
+    }
+
     /// Acknowledges a `rev`.
     pub fn ack(case: &CaseId, rev: u32) -> Self {
         Self::Ack { case: convert::hex(&case.0), rev }
@@ -645,6 +732,26 @@ impl QueryMsg {
     /// Asks for a page of a case's relationships.
     pub fn relationships(case: &CaseId, start_after: Option<u32>, limit: Option<u32>) -> Self {
         Self::Relationships { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks whether an institution is invited.
+    pub fn invited(case: &CaseId, institution: u32) -> Self {
+        Self::Invited { case: convert::hex(&case.0), institution }
+    }
+
+    /// Asks for a page of a case's delegates.
+    pub fn delegates(case: &CaseId, start_after: Option<String>, limit: Option<u32>) -> Self {
+        Self::Delegates { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks for a page of a case's emergency accesses.
+    pub fn emergencies(case: &CaseId, start_after: Option<u32>, limit: Option<u32>) -> Self {
+        Self::Emergencies { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks for a practitioner's emergency accesses that wait for their review.
+    pub fn unreviewed(practitioner: impl Into<String>) -> Self {
+        Self::Unreviewed { practitioner: practitioner.into() }
     }
 
     /// Asks for a grant.

@@ -1,7 +1,7 @@
 //! registrar: who takes part. Institutions with their operators, and the virtual identities of
 //! patients, one per case.
 
-use casewise_ledger::{Address, CaseCard, CaseId, CaseOffer, Hash, V1, records};
+use casewise_ledger::{Address, CaseCard, CaseId, CaseOffer, Hash, RotateCard, RotateOffer, V1, records};
 use cosmwasm_schema::{QueryResponses, cw_serde};
 use cosmwasm_std::{Binary, HexBinary, Uint64};
 
@@ -350,6 +350,20 @@ pub struct PractitionerInfo {
     pub since: Uint64,
 }
 
+impl PractitionerInfo {
+    /// Its account and frozen record.
+    pub fn record(&self) -> Result<(Address, records::PractitionerRecord), ProtocolError> {
+        let record = records::PractitionerRecord {
+            version: V1,
+            status: self.status.into(),
+            role: self.role.into(),
+            institution: self.institution,
+            since: self.since.u64(),
+        };
+        Ok((account::decode("account", &self.account)?, record))
+    }
+}
+
 /// A page of practitioners.
 #[cw_serde]
 #[serde(deny_unknown_fields)]
@@ -379,6 +393,20 @@ pub struct RecoveryInfo {
     pub vetoed: bool,
 }
 
+impl RecoveryInfo {
+    /// The frozen record of this recovery.
+    pub fn record(&self) -> Result<records::RecoveryRecord, ProtocolError> {
+        Ok(records::RecoveryRecord {
+            version: V1,
+            holder: account::decode("holder", &self.holder)?,
+            kem: convert::fixed("kem", &self.kem)?,
+            ready: self.ready.u64(),
+            lapses: self.lapses.u64(),
+            attested: self.attested,
+        })
+    }
+}
+
 /// A claim that is offered.
 #[cw_serde]
 #[derive(Eq)]
@@ -389,6 +417,14 @@ pub struct ClaimInfo {
     pub holder: String,
     /// End of the offer, Unix ms, exclusive.
     pub until: Uint64,
+}
+
+impl ClaimInfo {
+    /// The frozen record of this claim.
+    pub fn record(&self) -> Result<records::ClaimRecord, ProtocolError> {
+        let holder = account::decode("holder", &self.holder)?;
+        Ok(records::ClaimRecord { version: V1, holder, until: self.until.u64() })
+    }
 }
 
 /// An institution.
@@ -529,7 +565,94 @@ impl ExecuteMsg {
     }
 }
 
+/// The fields of the messages that carry a signed [`RotateCard`].
+fn signed(offer: &RotateOffer) -> (Binary, HexBinary, HexBinary) {
+    (convert::blob::<RotateCard>(&offer.card), convert::hex(&offer.key), convert::hex(&offer.signature))
+}
+
+/// The messages on a case's identity. `prefix` is the network's bech32 prefix.
+impl ExecuteMsg {
+    /// Enrols a custodial case. The offer names no recovery account.
+    pub fn enrol_custodial(offer: &CaseOffer) -> Self {
+        Self::EnrolCustodial {
+            card: convert::blob::<CaseCard>(&offer.card),
+            key: convert::hex(&offer.key),
+            expires: offer.expires.into(),
+            signature: convert::hex(&offer.signature),
+        }
+    }
+
+    /// Offers a custodial case to an account until then, Unix ms.
+    pub fn offer_claim(
+        prefix: &str,
+        case: &CaseId,
+        holder: &Address,
+        until: u64,
+    ) -> Result<Self, ProtocolError> {
+        let holder = account::encode(prefix, holder)?;
+        Ok(Self::OfferClaim { case: convert::hex(&case.0), holder, until: until.into() })
+    }
+
+    /// Takes the offer of a case back.
+    pub fn withdraw_claim(case: &CaseId) -> Self {
+        Self::WithdrawClaim { case: convert::hex(&case.0) }
+    }
+
+    /// Takes a custodial case over.
+    pub fn accept_claim(
+        prefix: &str,
+        offer: &RotateOffer,
+        recovery: Option<&Address>,
+    ) -> Result<Self, ProtocolError> {
+        let recovery = recovery.map(|recovery| account::encode(prefix, recovery)).transpose()?;
+        let (card, key, signature) = signed(offer);
+        Ok(Self::AcceptClaim { card, recovery, key, signature })
+    }
+
+    /// Puts another account in the holder's place.
+    pub fn rotate(offer: &RotateOffer) -> Self {
+        let (card, key, signature) = signed(offer);
+        Self::Rotate { card, key, signature }
+    }
+
+    /// Starts a recovery.
+    pub fn start_recovery(offer: &RotateOffer) -> Self {
+        let (card, key, signature) = signed(offer);
+        Self::StartRecovery { card, key, signature }
+    }
+
+    /// Attests a case's recovery.
+    pub fn attest_recovery(case: &CaseId) -> Self {
+        Self::AttestRecovery { case: convert::hex(&case.0) }
+    }
+
+    /// Stops a case's recovery as its holder.
+    pub fn veto_recovery(case: &CaseId) -> Self {
+        Self::VetoRecovery { case: convert::hex(&case.0) }
+    }
+
+    /// Stops a case's recovery as its recovery account.
+    pub fn cancel_recovery(case: &CaseId) -> Self {
+        Self::CancelRecovery { case: convert::hex(&case.0) }
+    }
+
+    /// Finishes a case's recovery.
+    pub fn finish_recovery(case: &CaseId) -> Self {
+        Self::FinishRecovery { case: convert::hex(&case.0) }
+    }
+}
+
 impl QueryMsg {
+    /// Asks for a recovery that is running.
+    pub fn recovery(case: &CaseId) -> Self {
+        Self::Recovery { case: convert::hex(&case.0) }
+    }
+
+    /// Asks for a claim that is offered.
+    pub fn claim(case: &CaseId) -> Self {
+        Self::Claim { case: convert::hex(&case.0) }
+    }
+
     /// Asks for a case's virtual identity.
     pub fn identity(case: &CaseId) -> Self {
         Self::Identity { case: convert::hex(&case.0) }

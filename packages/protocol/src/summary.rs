@@ -1,6 +1,8 @@
 //! summary: what happened. Lanes, their anchored heads, and what the holder has seen of them.
 
-use casewise_ledger::{AnchorBatch, CaseId, LaneHeader, LaneId, RotateBatch, V1, records};
+use casewise_ledger::{
+    AnchorBatch, CaseId, ConflictProof, Hash, LaneHeader, LaneId, RotateBatch, V1, records,
+};
 use cosmwasm_schema::{QueryResponses, cw_serde};
 use cosmwasm_std::{Binary, HexBinary, Uint64};
 
@@ -382,6 +384,13 @@ pub struct EntryKey {
     pub index: u32,
 }
 
+impl EntryKey {
+    /// Of a lane and a position.
+    pub fn new(lane: &LaneId, index: u32) -> Self {
+        Self { lane: convert::hex(&lane.0), index }
+    }
+}
+
 /// How an author keeps to the case's policy.
 #[cw_serde]
 #[derive(Eq)]
@@ -437,6 +446,19 @@ pub struct DisputeInfo {
     pub since: Uint64,
 }
 
+impl DisputeInfo {
+    /// Of an entry's place and the frozen record.
+    pub fn new(lane: &LaneId, index: u32, record: &records::DisputeRecord) -> Self {
+        Self { lane: convert::hex(&lane.0), index, code: record.code.into(), since: record.since.into() }
+    }
+
+    /// The entry's place and the frozen record.
+    pub fn record(&self) -> Result<((LaneId, u32), records::DisputeRecord), ProtocolError> {
+        let record = records::DisputeRecord { version: V1, code: self.code.into(), since: self.since.u64() };
+        Ok(((convert::lane_id(&self.lane)?, self.index), record))
+    }
+}
+
 /// What is said against a lane.
 #[cw_serde]
 #[derive(Eq)]
@@ -461,6 +483,32 @@ pub struct MarkInfo {
     pub height: Uint64,
     /// Time of that block, Unix ms.
     pub time: Uint64,
+}
+
+impl From<&records::CompromiseRecord> for MarkInfo {
+    fn from(record: &records::CompromiseRecord) -> Self {
+        Self { index: record.index, height: record.height.into(), time: record.time.into() }
+    }
+}
+
+impl From<&records::ConflictRecord> for MarkInfo {
+    fn from(record: &records::ConflictRecord) -> Self {
+        Self { index: record.index, height: record.height.into(), time: record.time.into() }
+    }
+}
+
+impl MarkInfo {
+    /// The frozen record of a lane whose device's key was in other hands.
+    pub fn compromise(&self) -> records::CompromiseRecord {
+        let (height, time) = (self.height.u64(), self.time.u64());
+        records::CompromiseRecord { version: V1, index: self.index, height, time }
+    }
+
+    /// The frozen record of a lane with two histories.
+    pub fn conflict(&self) -> records::ConflictRecord {
+        let (height, time) = (self.height.u64(), self.time.u64());
+        records::ConflictRecord { version: V1, index: self.index, height, time }
+    }
 }
 
 /// A page of lanes with two histories.
@@ -543,6 +591,51 @@ impl ExecuteMsg {
         let items = items.iter().map(|(lane, size)| SeenItem { lane: convert::hex(&lane.0), size: *size });
         Self::Seen { case: convert::hex(&case.0), items: items.collect() }
     }
+
+    /// Winds a case up.
+    pub fn wind_up(case: &CaseId) -> Self {
+        Self::WindUp { case: convert::hex(&case.0) }
+    }
+
+    /// Proposes that a case is complete at a digest.
+    pub fn propose_completion(case: &CaseId, digest: &Hash) -> Self {
+        Self::ProposeCompletion { case: convert::hex(&case.0), digest: convert::hex(digest) }
+    }
+
+    /// Approves a completion.
+    pub fn approve_completion(case: &CaseId, digest: &Hash) -> Self {
+        Self::ApproveCompletion { case: convert::hex(&case.0), digest: convert::hex(digest) }
+    }
+
+    /// Objects to a completion.
+    pub fn object_completion(case: &CaseId, digest: &Hash) -> Self {
+        Self::ObjectCompletion { case: convert::hex(&case.0), digest: convert::hex(digest) }
+    }
+
+    /// Finishes a completion to which nobody objected.
+    pub fn finish_completion(case: &CaseId, digest: &Hash) -> Self {
+        Self::FinishCompletion { case: convert::hex(&case.0), digest: convert::hex(digest) }
+    }
+
+    /// Says that from an entry on a device's key was in other hands.
+    pub fn compromised(lane: &LaneId, index: u32) -> Self {
+        Self::Compromised { lane: convert::hex(&lane.0), index }
+    }
+
+    /// Disputes an entry.
+    pub fn dispute(lane: &LaneId, index: u32, code: records::DisputeCode) -> Self {
+        Self::Dispute { lane: convert::hex(&lane.0), index, code: code.into() }
+    }
+
+    /// Takes a dispute back.
+    pub fn withdraw_dispute(lane: &LaneId, index: u32) -> Self {
+        Self::WithdrawDispute { lane: convert::hex(&lane.0), index }
+    }
+
+    /// Proves two histories of a lane.
+    pub fn prove_conflict(proof: &ConflictProof) -> Self {
+        Self::ProveConflict { proof: convert::blob(proof) }
+    }
 }
 
 impl QueryMsg {
@@ -565,5 +658,27 @@ impl QueryMsg {
     /// Asks where an institution stands with a case.
     pub fn status(case: &CaseId, institution: u32) -> Self {
         Self::Status { case: convert::hex(&case.0), institution }
+    }
+
+    /// Asks how long an author's lanes have been silent.
+    pub fn cadence(case: &CaseId, author: PartyInfo) -> Self {
+        Self::Cadence { case: convert::hex(&case.0), author }
+    }
+
+    /// Asks for a page of a case's disputed entries.
+    pub fn disputes(case: &CaseId, start_after: Option<(&LaneId, u32)>, limit: Option<u32>) -> Self {
+        let start_after = start_after.map(|(lane, index)| EntryKey::new(lane, index));
+        Self::Disputes { case: convert::hex(&case.0), start_after, limit }
+    }
+
+    /// Asks what is said against a lane.
+    pub fn marks(lane: &LaneId) -> Self {
+        Self::Marks { lane: convert::hex(&lane.0) }
+    }
+
+    /// Asks for a page of an author's lanes with two histories.
+    pub fn conflicts(author: PartyInfo, start_after: Option<&LaneId>, limit: Option<u32>) -> Self {
+        let start_after = start_after.map(|lane| convert::hex(&lane.0));
+        Self::Conflicts { author, start_after, limit }
     }
 }

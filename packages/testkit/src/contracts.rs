@@ -6,7 +6,7 @@
 
 use casewise_ledger::{
     Address, AnchorBatch, AnchorItem, CaseCard, CaseId, CaseOffer, Class, Commitment, Hash, Head, LaneHeader,
-    LaneId, Opening, OpeningItem, Party, RotateBatch, RotateItem, V1,
+    LaneId, Opening, OpeningItem, Party, RotateBatch, RotateCard, RotateItem, RotateOffer, V1,
     account::AccountKey,
     case::{KEM_KEY_LEN, kem_hash, net},
     lane::{MINIMUM, root_commitment},
@@ -77,6 +77,21 @@ pub struct Suite {
 /// A key made from a name: the same in every run.
 pub fn key(name: &str) -> AccountKey {
     AccountKey::from_bytes(&sha256(&[b"testkit key ", name.as_bytes()])).expect("a hash is a valid key")
+}
+
+/// A patient's X-Wing public key in form only, made from a name.
+fn kem_key(name: &str) -> [u8; KEM_KEY_LEN] {
+    let mut kem_key = [0; KEM_KEY_LEN];
+    kem_key[..32].copy_from_slice(&sha256(&[b"patient kem ", name.as_bytes()]));
+    kem_key
+}
+
+/// The card of a case's key `epoch` for the account of the key `name`, signed by that key.
+pub fn rotation(case: &CaseId, epoch: u32, name: &str) -> RotateOffer {
+    let (key, kem_key) = (key(name), kem_key(name));
+    let card = RotateCard { version: V1, case: *case, epoch, holder: key.address(), kem: kem_hash(&kem_key) };
+    let signature = key.sign_message(&card.message());
+    RotateOffer { version: V1, card, kem_key, key: key.public().0, signature }
 }
 
 /// The account of a key, as text.
@@ -160,12 +175,20 @@ impl Suite {
         let mut suite = Self { app, authority: authority.clone(), registrar, ppr, summary };
         let msg = ppr::ExecuteMsg::SetSummary { summary: suite.summary.to_string() };
         suite.ppr(&authority, &msg).expect("the authority sets the summary");
+        suite.set_ppr();
         suite
+    }
+
+    /// Makes ppr known to registrar.
+    fn set_ppr(&mut self) {
+        let msg = registrar::ExecuteMsg::SetPpr { ppr: self.ppr.to_string() };
+        self.registrar(&self.authority.clone(), &msg).expect("the authority sets ppr");
     }
 
     /// Puts a new ppr, which knows no summary, in place of the old one.
     pub fn replace_ppr(&mut self) {
         self.ppr = start_ppr(&mut self.app, &self.authority, &self.registrar);
+        self.set_ppr();
     }
 
     /// Sends a message in a new block.
@@ -276,8 +299,7 @@ impl Suite {
     /// A patient's signed offer to an institution, valid for a day.
     pub fn offer(&self, name: &str, institution: u32, recovery: Option<Address>) -> Patient {
         let key = key(name);
-        let mut kem_key = [0; KEM_KEY_LEN];
-        kem_key[..32].copy_from_slice(&sha256(&[b"patient kem ", name.as_bytes()]));
+        let kem_key = kem_key(name);
         let card = CaseCard {
             version: V1,
             net: self.net(),
@@ -306,6 +328,53 @@ impl Suite {
         let msg = registrar::ExecuteMsg::enrol(PREFIX, &patient.offer).expect("the prefix is valid");
         self.registrar(&institution.addr(), &msg).expect("the institution enrols");
         patient
+    }
+
+    /// Enrols a case whose key the institution made.
+    pub fn enrol_custodial(&mut self, institution: &Institution, name: &str) -> Patient {
+        let patient = self.offer(name, institution.number, None);
+        let msg = registrar::ExecuteMsg::enrol_custodial(&patient.offer);
+        self.registrar(&institution.addr(), &msg).expect("the institution enrols");
+        patient
+    }
+
+    /// Enrols a case that the account of the key `recovery` may recover.
+    pub fn enrol_recoverable(&mut self, institution: &Institution, name: &str, recovery: &str) -> Patient {
+        let patient = self.offer(name, institution.number, Some(key(recovery).address()));
+        let msg = registrar::ExecuteMsg::enrol(PREFIX, &patient.offer).expect("the prefix is valid");
+        self.registrar(&institution.addr(), &msg).expect("the institution enrols");
+        patient
+    }
+
+    /// A case's identity as registrar has it.
+    pub fn identity(&self, case: &CaseId) -> registrar::IdentityInfo {
+        let found: Option<registrar::IdentityInfo> =
+            self.ask_registrar(&registrar::QueryMsg::identity(case)).expect("registrar answers");
+        found.expect("the case is enrolled")
+    }
+
+    /// The signed card that makes the account of the key `name` the case's next holder.
+    pub fn rotation(&self, case: &CaseId, name: &str) -> RotateOffer {
+        rotation(case, self.identity(case).epoch + 1, name)
+    }
+
+    /// Puts the account of the key `name` in the holder's place; returns its key.
+    pub fn rotate(&mut self, case: &CaseId, name: &str) -> AccountKey {
+        let holder = Addr::unchecked(self.identity(case).holder);
+        let msg = registrar::ExecuteMsg::rotate(&self.rotation(case, name));
+        self.registrar(&holder, &msg).expect("the holder rotates");
+        key(name)
+    }
+
+    /// Registers the account of the key `name` as a doctor of the institution.
+    pub fn practitioner(&mut self, institution: &Institution, name: &str) -> Addr {
+        let account = addr(&key(name).address());
+        let msg = registrar::ExecuteMsg::RegisterPractitioner {
+            account: account.to_string(),
+            role: convert::PractitionerRole::Doctor,
+        };
+        self.registrar(&institution.addr(), &msg).expect("the institution registers a practitioner");
+        account
     }
 
     /// Enrols a case and proposes the institution to it, with [`POLICY`].

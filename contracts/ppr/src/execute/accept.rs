@@ -1,20 +1,18 @@
-//! The holder accepts a proposed relationship.
+//! The holder, or a delegate, accepts a proposed relationship.
 
 use casewise_ledger::records::relationship_id;
 use casewise_protocol::{
     block_ms, convert,
-    record::{self, Be32},
+    ppr::Power,
+    record,
     rules::{self, Change},
 };
 use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response};
 
-use super::save_relationship;
-use crate::{
-    state::{self, ACK},
-    ContractError,
-};
+use super::{save_relationship, start_acks};
+use crate::{state, ContractError};
 
-/// What was revoked before concerns the newcomer no more: it starts at the case's `rev`.
+/// From then on the institution serves what the holder granted.
 pub fn accept(
     deps: DepsMut,
     env: Env,
@@ -23,15 +21,13 @@ pub fn accept(
     institution: u32,
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
-    state::require_holder(deps.as_ref(), &info.sender, &case)?;
+    let now = block_ms(&env.block);
+    state::require_deciding(deps.as_ref(), now, &info.sender, &case, Power::Relationships)?;
     let id = relationship_id(&case, institution);
     let stored = record::RELATIONSHIP.may_load(deps.storage, &id)?;
-    let Change::To(relationship) = rules::accept(stored.as_ref(), block_ms(&env.block))? else {
+    let Change::To(relationship) = rules::accept(stored.as_ref(), now)? else {
         return Ok(Response::new());
     };
-    let rev = state::rev(deps.storage, &case)?;
-    if rev > state::acked(deps.storage, &case, institution)? {
-        ACK.save(deps.storage, &id, &Be32(rev));
-    }
+    start_acks(deps.storage, &case, institution)?;
     Ok(save_relationship(deps.storage, case, institution, &relationship))
 }

@@ -1,20 +1,18 @@
 //! A relationship is declined or ended: for good, and summary sets its lanes a deadline.
 
-use casewise_ledger::{
-    records::{relationship_id, RelationshipRecord},
-    CaseId,
-};
+use casewise_ledger::{records::relationship_id, CaseId};
 use casewise_protocol::{
-    block_ms, convert, record,
-    rules::{self, Change, Refusal},
-    summary,
+    block_ms, convert,
+    ppr::Power,
+    record,
+    rules::{self, Refusal},
 };
-use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response, WasmMsg};
+use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response};
 
-use super::save_relationship;
+use super::leave;
 use crate::{state, ContractError};
 
-/// The holder declines what is proposed.
+/// The holder, or a delegate, declines what is proposed.
 pub fn decline(
     deps: DepsMut,
     env: Env,
@@ -23,12 +21,13 @@ pub fn decline(
     institution: u32,
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
-    state::require_holder(deps.as_ref(), &info.sender, &case)?;
+    let now = block_ms(&env.block);
+    state::require_deciding(deps.as_ref(), now, &info.sender, &case, Power::Relationships)?;
     let stored = record::RELATIONSHIP.may_load(deps.storage, &relationship_id(&case, institution))?;
-    leave(deps, case, institution, rules::decline(stored.as_ref(), block_ms(&env.block))?)
+    leave(deps, case, institution, rules::decline(stored.as_ref(), now)?)
 }
 
-/// The holder or the institution ends the relationship.
+/// The holder, a delegate or the institution ends the relationship.
 pub fn end(
     deps: DepsMut,
     env: Env,
@@ -37,38 +36,28 @@ pub fn end(
     institution: u32,
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
-    let identity = state::identity(deps.as_ref(), &case)?;
-    let sender = state::sender(deps.as_ref(), &info.sender)?;
-    if rules::holder(&identity, sender.as_slice()).is_err() {
-        match state::require_operator(deps.as_ref(), &info.sender) {
-            Ok(number) if number == institution => {}
-            Ok(_) | Err(ContractError::Refused(_)) => return Err(Refusal::NotParty { institution }.into()),
-            Err(other) => return Err(other),
-        }
-    }
+    let now = block_ms(&env.block);
+    require_party(deps.as_ref(), now, &info, &case, institution)?;
     let stored = record::RELATIONSHIP.may_load(deps.storage, &relationship_id(&case, institution))?;
-    leave(deps, case, institution, rules::end(stored.as_ref(), block_ms(&env.block))?)
+    leave(deps, case, institution, rules::end(stored.as_ref(), now)?)
 }
 
-fn leave(
-    deps: DepsMut,
-    case: CaseId,
+/// A recovery holds up the holder's side only: an institution may always leave.
+fn require_party(
+    deps: Deps,
+    now: u64,
+    info: &MessageInfo,
+    case: &CaseId,
     institution: u32,
-    change: Change<RelationshipRecord>,
-) -> Result<Response, ContractError> {
-    let Change::To(relationship) = change else {
-        return Ok(Response::new());
+) -> Result<(), ContractError> {
+    let refusal = match state::require_deciding(deps, now, &info.sender, case, Power::Relationships) {
+        Err(ContractError::Refused(Refusal::NotHolder)) => Refusal::NotParty { institution },
+        Err(ContractError::Refused(refusal @ Refusal::PowerMissing { .. })) => refusal,
+        decided => return decided.map(|_| ()),
     };
-    let response = save_relationship(deps.storage, case, institution, &relationship);
-    Ok(match state::config(deps.storage)?.summary {
-        None => response,
-        Some(summary) => {
-            let closing = summary::ExecuteMsg::closing(&case, institution);
-            response.add_message(WasmMsg::Execute {
-                contract_addr: summary,
-                msg: cosmwasm_std::to_json_binary(&closing)?,
-                funds: Vec::new(),
-            })
-        }
-    })
+    match state::require_operator(deps, &info.sender) {
+        Ok(number) if number == institution => Ok(()),
+        Ok(_) | Err(ContractError::Refused(_)) => Err(refusal.into()),
+        Err(other) => Err(other),
+    }
 }

@@ -1,4 +1,4 @@
-//! The holder makes grants.
+//! The holder, or a delegate, makes grants.
 
 use casewise_ledger::{
     records::{GrantRecord, GrantStatus},
@@ -6,7 +6,7 @@ use casewise_ledger::{
 };
 use casewise_protocol::{
     block_ms, convert,
-    ppr::{NewGrant, MAX_GRANTS},
+    ppr::{NewGrant, Power, MAX_GRANTS},
     record,
     rules::{self, Change},
     Event,
@@ -25,8 +25,8 @@ pub fn grant(
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
     convert::bounded("grants", grants, MAX_GRANTS)?;
-    state::require_holder(deps.as_ref(), &info.sender, &case)?;
     let now = block_ms(&env.block);
+    state::require_deciding(deps.as_ref(), now, &info.sender, &case, Power::Grants)?;
     let mut response = Response::new();
     for grant in grants {
         if let Some(event) = make(deps.storage, case, grant, now)? {

@@ -1,6 +1,10 @@
-//! An operator proposes its institution's relationship with a case.
+//! An operator proposes its institution's relationship with a case. Invited by the holder, it is in
+//! force at once.
 
-use casewise_ledger::records::{relationship_id, Policy};
+use casewise_ledger::{
+    records::{relationship_id, IdentityRecord, Policy},
+    CaseId,
+};
 use casewise_protocol::{
     block_ms, convert,
     ppr::PolicyMsg,
@@ -10,8 +14,11 @@ use casewise_protocol::{
 };
 use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response};
 
-use super::save_relationship;
-use crate::{state, ContractError};
+use super::{save_relationship, start_acks};
+use crate::{
+    state::{self, INVITED},
+    ContractError,
+};
 
 /// The first proposal, by the institution that enrolled the case, brings the policy.
 pub fn propose(
@@ -28,16 +35,40 @@ pub fn propose(
     let stored = record::POLICY.may_load(deps.storage, &case.0)?;
     let policy = rules::policy(identity.institution == number, stored.as_ref(), given.as_ref())?;
     let id = relationship_id(&case, number);
-    let relationship =
-        rules::propose(record::RELATIONSHIP.may_load(deps.storage, &id)?.as_ref(), block_ms(&env.block))?;
+    let now = block_ms(&env.block);
+    let stored = record::RELATIONSHIP.may_load(deps.storage, &id)?;
+    let invited = stored.is_none() && invited(deps.as_ref(), now, &case, number, &identity)?;
+    let relationship = rules::propose(stored.as_ref(), invited, now)?;
     if let Change::To(policy) = &policy {
         check_amends(deps.as_ref(), &case.0, policy)?;
         record::POLICY.save(deps.storage, &case.0, policy);
     }
-    Ok(match relationship {
-        Change::Same => Response::new(),
-        Change::To(relationship) => save_relationship(deps.storage, case, number, &relationship),
-    })
+    let Change::To(relationship) = relationship else {
+        return Ok(Response::new());
+    };
+    // used up, whether it counted or not
+    INVITED.remove(deps.storage, &id);
+    if invited {
+        start_acks(deps.storage, &case, number)?;
+    }
+    Ok(save_relationship(deps.storage, case, number, &relationship))
+}
+
+/// Whether an invitation lets the proposal come into force at once.
+fn invited(
+    deps: Deps,
+    now: u64,
+    case: &CaseId,
+    number: u32,
+    identity: &IdentityRecord,
+) -> Result<bool, ContractError> {
+    let Some(epoch) = state::invited(deps.storage, case, number)? else {
+        return Ok(false);
+    };
+    let registrar = state::registrar(deps.storage)?;
+    let recovery = Registrar::new(deps.querier, &registrar).recovery(case)?;
+    let recovering = rules::recovering(recovery.as_ref(), now);
+    Ok(rules::invitation_counts(Some(epoch), identity, recovering))
 }
 
 /// The sender's institution, which must be active.

@@ -1,9 +1,10 @@
-//! The holder takes grants back.
+//! The holder, or a delegate, takes grants back. Nothing stops that: neither a recovery nor a
+//! suspension.
 
 use casewise_ledger::records::GrantStatus;
 use casewise_protocol::{
-    convert,
-    ppr::MAX_GRANTS,
+    block_ms, convert,
+    ppr::{Power, MAX_GRANTS},
     record,
     rules::{self, Change},
     Event,
@@ -22,7 +23,8 @@ pub fn revoke(
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
     convert::bounded("commitments", commitments, MAX_GRANTS)?;
-    state::require_holder(deps.as_ref(), &info.sender, &case)?;
+    let now = block_ms(&env.block);
+    state::require_acting(deps.as_ref(), now, &info.sender, &case, Power::Revocations)?;
     let mut revoked = Vec::new();
     for commitment in commitments {
         let commitment = convert::commitment(commitment)?;

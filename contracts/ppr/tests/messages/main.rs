@@ -4,6 +4,7 @@ mod ack;
 mod authority;
 mod expire;
 mod grant;
+mod holder_changed;
 mod model;
 mod propose;
 mod queries;

@@ -17,7 +17,7 @@ pub fn add(deps: DepsMut, info: MessageInfo, number: u32, account: &str) -> Resu
     match state::operates(deps.storage, &account.0)? {
         Some(same) if same == number => return Ok(Response::new()),
         Some(number) => return Err(ContractError::OperatesAnother { number }),
-        None => {}
+        None => state::require_no_practitioner(deps.storage, &account)?,
     }
     let id = number.to_be_bytes();
     let mut details = state::DETAILS.load(deps.storage, &id)?;

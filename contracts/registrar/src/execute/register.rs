@@ -44,6 +44,7 @@ pub fn register(
     admission: Admission,
 ) -> Result<Response, ContractError> {
     state::require_authority(deps.as_ref(), &info.sender)?;
+    state::require_registrations(deps.storage)?;
     let facts = facts(&deps, admission, block_ms(&env.block))?;
     if let Some(number) = state::operates(deps.storage, &facts.institution.account.0)? {
         return repeated(deps.storage, number, &facts);
@@ -52,6 +53,7 @@ pub fn register(
         if let Some(number) = state::operates(deps.storage, &operator.0)? {
             return Err(ContractError::OperatesAnother { number });
         }
+        state::require_no_practitioner(deps.storage, operator)?;
     }
     let number = state::count(deps.storage)? + 1;
     save(deps.storage, number, &facts);

@@ -24,7 +24,7 @@ fn an_authority_that_is_no_account_is_refused() {
     let mut deps = mock_dependencies();
     let sender = MockApi::default().addr_make("anyone");
     for wrong in ["", "consortium", &sender.as_str().to_uppercase()] {
-        let msg = InstantiateMsg { authority: wrong.to_string() };
+        let msg = InstantiateMsg { authority: wrong.to_string(), recovery_delay: None };
         let error =
             contract::instantiate(deps.as_mut(), mock_env(), message_info(&sender, &[]), msg).unwrap_err();
         assert_eq!(
@@ -38,7 +38,7 @@ fn an_authority_that_is_no_account_is_refused() {
 fn coins_are_refused() {
     let mut deps = mock_dependencies();
     let sender = MockApi::default().addr_make("anyone");
-    let msg = InstantiateMsg { authority: sender.to_string() };
+    let msg = InstantiateMsg { authority: sender.to_string(), recovery_delay: None };
     let info = message_info(&sender, &coins(1, "stake"));
     let error = contract::instantiate(deps.as_mut(), mock_env(), info.clone(), msg).unwrap_err();
     assert_eq!(error.to_string(), "funds: this message takes no coins; send it without");
@@ -51,11 +51,11 @@ fn coins_are_refused() {
 fn migration_keeps_to_this_contract_and_does_not_fall() {
     let mut deps = mock_dependencies();
     let sender = MockApi::default().addr_make("anyone");
-    let msg = InstantiateMsg { authority: sender.to_string() };
+    let msg = InstantiateMsg { authority: sender.to_string(), recovery_delay: None };
     contract::instantiate(deps.as_mut(), mock_env(), message_info(&sender, &[]), msg).unwrap();
     let migrate = |deps: &mut cosmwasm_std::OwnedDeps<_, _, _>| {
         let info = MigrateInfo { sender: sender.clone(), old_migrate_version: None };
-        contract::migrate(deps.as_mut(), mock_env(), MigrateMsg {}, info)
+        contract::migrate(deps.as_mut(), mock_env(), MigrateMsg { recovery_delay: None }, info)
     };
     migrate(&mut deps).unwrap();
     for (name, version) in [("casewise-ppr", "0.0.1"), ("casewise-registrar", "99.0.0")] {

@@ -1,45 +1,65 @@
 //! What the batches have in common: whose lanes they are, which items fail alone, and the answer.
 
-use casewise_ledger::{
-    records::{InstitutionRecord, LaneRecord},
-    AnchorItem, LaneId,
-};
+use casewise_ledger::{records::LaneRecord, AnchorItem, LaneId, Party};
 use casewise_protocol::{
-    record,
-    rules::{Block, Change, LaneFault, Refusal},
+    record::{self, Be64},
+    rules::{self, Block, Change, LaneFault, Refusal, Terms},
     summary::{BatchResponse, Failure},
     Event,
 };
 use cosmwasm_std::{to_json_binary, Addr, Api, Response, Storage};
 
-use crate::{chain::Chain, state, ContractError};
+use crate::{
+    chain::{Author, Chain},
+    state, ContractError,
+};
 
-/// The lanes of a batch as stored, and their author. The sender must be an operator of the one
-/// author of all of them; an unknown lane has none and fails later, alone.
+/// The lanes of a batch as stored, and their author. The sender must be the one author of all of
+/// them, or an operator of it; an unknown lane has none and fails later, alone.
 pub fn load(
     storage: &dyn Storage,
     chain: &Chain<'_>,
     sender: &Addr,
     ids: impl Iterator<Item = LaneId>,
-) -> Result<(Vec<Option<LaneRecord>>, Option<InstitutionRecord>), ContractError> {
+) -> Result<(Vec<Option<LaneRecord>>, Option<Author>), ContractError> {
     let lanes = ids.map(|id| record::LANE.may_load(storage, &id.0)).collect::<Result<Vec<_>, _>>()?;
     let mut author = None;
     for lane in lanes.iter().flatten() {
-        let number = state::institution_of(&lane.author)?;
-        match author {
-            None => author = Some(number),
-            Some(known) if known == number => {}
-            Some(_) => return Err(Refusal::NotOperator { institution: number }.into()),
+        if *author.get_or_insert(lane.author) != lane.author {
+            return Err(not_author(&lane.author).into());
         }
     }
-    let institution = match author {
-        Some(number) => Some(chain.operator_of(sender, number)?),
+    let author = match author {
+        Some(author) => Some(chain.author(sender, &author)?),
         None => {
             chain.operator(sender)?;
             None
         }
     };
-    Ok((lanes, institution))
+    Ok((lanes, author))
+}
+
+fn not_author(author: &Party) -> Refusal {
+    match author {
+        Party::Institution(number) => Refusal::NotOperator { institution: *number },
+        Party::Account(_) => Refusal::NotAuthor,
+    }
+}
+
+/// Ends of a lane's writing. Whether it is compromised is read only of a device's lane.
+pub fn terms(
+    storage: &dyn Storage,
+    chain: &Chain<'_>,
+    author: Option<&Author>,
+    id: &LaneId,
+    lane: &LaneRecord,
+) -> Result<Terms, ContractError> {
+    let until = author.map(|author| chain.until(author, &lane.case)).transpose()?.flatten();
+    Ok(Terms {
+        due: state::due(storage, id, lane)?,
+        until,
+        compromised: lane.signer.is_some() && record::COMPROMISE.has(storage, &id.0),
+    })
 }
 
 /// Ed25519 by the ZIP-215 rules, as the host has it; a malformed key or signature does not verify.
@@ -86,6 +106,25 @@ pub fn save_closed(
             Ok(Ok(Some(Event::LaneClosed { lane, case: closed.case, head: closed.head() })))
         }
     }
+}
+
+/// Gives open content lanes a deadline (Unix ms) and tells of each. A lane that is closing already
+/// keeps its own.
+pub fn start_closing(
+    storage: &mut dyn Storage,
+    lanes: Vec<LaneId>,
+    deadline: u64,
+) -> Result<Vec<cosmwasm_std::Event>, ContractError> {
+    let mut events = Vec::new();
+    for lane in lanes {
+        let stored = record::LANE.load(storage, &lane.0)?;
+        if let Change::To(closing) = rules::start_closing(&stored) {
+            record::LANE.save(storage, &lane.0, &closing);
+            record::DUE.save(storage, &lane.0, &Be64(deadline));
+            events.push(Event::LaneClosing { lane, deadline }.into_cosmwasm());
+        }
+    }
+    Ok(events)
 }
 
 /// The lanes of items.

@@ -3,14 +3,14 @@
 use casewise_ledger::LaneId;
 use casewise_protocol::{
     convert, record,
-    rules::{self, Block, LaneFault, Terms},
+    rules::{self, Block, LaneFault},
     summary::MAX_CLOSE_OVERDUE,
     Event, ProtocolError,
 };
 use cosmwasm_std::{DepsMut, Env, HexBinary, Response, Storage};
 
 use super::batch::{self, Outcome};
-use crate::{chain::Chain, state, ContractError};
+use crate::{chain::Chain, ContractError};
 
 /// Each lane by itself.
 pub fn close_overdue(deps: DepsMut, env: Env, lanes: &[HexBinary]) -> Result<Response, ContractError> {
@@ -34,11 +34,8 @@ fn close_one(
     let Some(lane) = record::LANE.may_load(storage, &id.0)? else {
         return Ok(Err(LaneFault::Unknown));
     };
-    let until = match chain.institution(state::institution_of(&lane.author)?)? {
-        Some(institution) => chain.until(&institution, &lane.case)?,
-        None => None,
-    };
-    let terms = Terms { due: state::due(storage, &id, &lane)?, until };
+    let author = chain.known_author(&lane.author)?;
+    let terms = batch::terms(storage, chain, author.as_ref(), &id, &lane)?;
     let closed = rules::close_overdue(&lane, terms, block.time);
     batch::save_closed(storage, id, closed, block)
 }

@@ -3,12 +3,11 @@
 use casewise_ledger::Party;
 use casewise_protocol::{
     convert,
-    record::{self, Be64},
-    rules::{self, Block, Change},
-    Event,
+    rules::{self, Block},
 };
 use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response};
 
+use super::batch;
 use crate::{chain::Chain, state, ContractError};
 
 /// At most as many lanes as an author may have open; access lanes go on.
@@ -25,14 +24,7 @@ pub fn closing(
     }
     let case = convert::case_id(case)?;
     let deadline = rules::deadline(Block::of(&env.block).time, chain.policy(&case)?.as_ref());
-    let mut response = Response::new();
-    for lane in state::open_lanes(deps.storage, &case, &Party::Institution(institution))?.content {
-        let stored = record::LANE.load(deps.storage, &lane.0)?;
-        if let Change::To(closing) = rules::start_closing(&stored) {
-            record::LANE.save(deps.storage, &lane.0, &closing);
-            record::DUE.save(deps.storage, &lane.0, &Be64(deadline));
-            response = response.add_event(Event::LaneClosing { lane, deadline }.into_cosmwasm());
-        }
-    }
-    Ok(response)
+    let lanes = state::open_lanes(deps.storage, &case, &Party::Institution(institution))?.content;
+    let events = batch::start_closing(deps.storage, lanes, deadline)?;
+    Ok(Response::new().add_events(events))
 }

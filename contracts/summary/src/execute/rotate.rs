@@ -1,21 +1,25 @@
-//! An operator closes lanes at a final head and opens the lanes that go on from them.
+//! An author closes lanes at a final head and opens the lanes that go on from them.
 
 use casewise_ledger::{
-    records::{InstitutionRecord, LaneRecord, LaneStatus},
+    records::{LaneRecord, LaneStatus},
     AnchoredHead, RotateBatch, RotateItem,
 };
 use casewise_protocol::{
     convert, record,
-    rules::{self, Block, Change, LaneFault, Terms},
+    rules::{self, Block, Change, LaneFault},
     Event,
 };
 use cosmwasm_std::{Binary, Deps, DepsMut, Env, MessageInfo, Response};
 
 use super::batch::{self, Outcome};
-use crate::{chain::Chain, state, ContractError};
+use crate::{
+    chain::{Author, Chain},
+    state, ContractError,
+};
 
-/// Each rotation by itself, whole or not at all. A suspended institution rotates nothing, and a
-/// header that cannot follow its lane is a fault of the maker: both refuse the message.
+/// Each rotation by itself, whole or not at all. A suspended institution rotates nothing, nor does a
+/// holder while a recovery is running, and a header that cannot follow its lane is a fault of the
+/// maker: all these refuse the message.
 pub fn rotate(
     mut deps: DepsMut,
     env: Env,
@@ -27,13 +31,13 @@ pub fn rotate(
     let block = Block::of(&env.block);
     let chain = Chain::new(deps.storage, deps.api, deps.querier)?;
     let ids = batch.items.iter().map(|item| item.last.lane);
-    let (lanes, institution) = batch::load(deps.storage, &chain, &info.sender, ids)?;
-    check_headers(&batch, &lanes, institution.as_ref())?;
+    let (lanes, author) = batch::load(deps.storage, &chain, &info.sender, ids)?;
+    check_headers(&chain, &batch, &lanes, author.as_ref(), block.time)?;
     let mut outcome = Outcome::default();
     for (position, (item, lane)) in batch.items.iter().zip(&lanes).enumerate() {
         let done = match lane {
             None => Err(LaneFault::Unknown),
-            Some(lane) => rotate_one(deps.branch(), &chain, item, lane, block)?,
+            Some(lane) => rotate_one(deps.branch(), &chain, author.as_ref(), (item, lane), block)?,
         };
         outcome.take(position, done);
     }
@@ -41,13 +45,18 @@ pub fn rotate(
 }
 
 fn check_headers(
+    chain: &Chain<'_>,
     batch: &RotateBatch,
     lanes: &[Option<LaneRecord>],
-    institution: Option<&InstitutionRecord>,
+    author: Option<&Author>,
+    now: u64,
 ) -> Result<(), ContractError> {
     for (item, lane) in batch.items.iter().zip(lanes) {
-        if let (Some(lane), Some(institution)) = (lane, institution) {
-            rules::active(state::institution_of(&lane.author)?, institution)?;
+        if let (Some(lane), Some(author)) = (lane, author) {
+            match author {
+                Author::Institution(number, institution) => rules::active(*number, institution)?,
+                Author::Account(_) => rules::not_recovering(chain.recovery(&lane.case)?.as_ref(), now)?,
+            }
             rules::successor(lane, &item.next)?;
         }
     }
@@ -57,11 +66,11 @@ fn check_headers(
 fn rotate_one(
     deps: DepsMut,
     chain: &Chain<'_>,
-    item: &RotateItem,
-    lane: &LaneRecord,
+    author: Option<&Author>,
+    (item, lane): (&RotateItem, &LaneRecord),
     block: Block,
 ) -> Result<Result<Option<Event>, LaneFault>, ContractError> {
-    let closed = match check(deps.as_ref(), chain, item, lane, block)? {
+    let closed = match check(deps.as_ref(), chain, author, (item, lane), block)? {
         Err(fault) => return Ok(Err(fault)),
         Ok(Change::Same) => return Ok(Ok(None)),
         Ok(Change::To(closed)) => closed,
@@ -76,8 +85,8 @@ fn rotate_one(
 fn check(
     deps: Deps,
     chain: &Chain<'_>,
-    item: &RotateItem,
-    lane: &LaneRecord,
+    author: Option<&Author>,
+    (item, lane): (&RotateItem, &LaneRecord),
     block: Block,
 ) -> Result<Result<Change<LaneRecord>, LaneFault>, ContractError> {
     if lane.status == LaneStatus::Closed {
@@ -89,7 +98,6 @@ fn check(
     if let Err(fault) = rules::rotation_case(lane, item.next.epoch, &identity, case.as_ref()) {
         return Ok(Err(fault));
     }
-    // a suspended institution was refused before: no end of its grace
-    let terms = Terms { due: state::due(deps.storage, &item.last.lane, lane)?, until: None };
+    let terms = batch::terms(deps.storage, chain, author, &item.last.lane, lane)?;
     Ok(rules::close(lane, &item.last, terms, block, batch::ed25519(deps.api)))
 }

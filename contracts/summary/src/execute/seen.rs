@@ -1,29 +1,33 @@
-//! The holder acknowledges what it has seen.
+//! The holder, or a delegate, acknowledges what was seen.
 
 use casewise_ledger::{
     records::{LaneRecord, LaneStatus},
     CaseId, Class,
 };
 use casewise_protocol::{
-    convert, record,
+    block_ms, convert,
+    ppr::Power,
+    record,
     rules::{self, Change, Refusal},
     summary::{SeenItem, MAX_SEEN},
     Event,
 };
-use cosmwasm_std::{DepsMut, HexBinary, MessageInfo, Response, Storage};
+use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response, Storage};
 
 use crate::{chain::Chain, state, ContractError};
 
 /// All of them or none; what was acknowledged before is left alone.
 pub fn seen(
     deps: DepsMut,
+    env: Env,
     info: MessageInfo,
     case: &HexBinary,
     items: &[SeenItem],
 ) -> Result<Response, ContractError> {
     let case = convert::case_id(case)?;
     convert::bounded("items", items, MAX_SEEN)?;
-    Chain::new(deps.storage, deps.api, deps.querier)?.holder(&info.sender, &case)?;
+    let chain = Chain::new(deps.storage, deps.api, deps.querier)?;
+    chain.acts_for_holder(&info.sender, &case, Power::Acknowledgements, block_ms(&env.block))?;
     let mut response = Response::new();
     for item in items {
         if let Some(event) = see(deps.storage, case, item)? {

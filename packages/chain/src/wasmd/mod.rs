@@ -17,9 +17,13 @@ use cosmrs::proto::{
     cosmos::{
         auth::v1beta1::{QueryAccountInfoRequest, QueryAccountInfoResponse},
         bank::v1beta1::{QueryBalanceRequest, QueryBalanceResponse},
+        base::query::v1beta1::PageRequest,
         feegrant::v1beta1::Grant,
     },
-    cosmwasm::wasm::v1::{self as pb_wasm, QuerySmartContractStateRequest, QuerySmartContractStateResponse},
+    cosmwasm::wasm::v1::{
+        self as pb_wasm, QueryAllContractStateRequest, QueryAllContractStateResponse,
+        QuerySmartContractStateRequest, QuerySmartContractStateResponse,
+    },
     prost::Message,
 };
 use serde::de::DeserializeOwned;
@@ -80,6 +84,29 @@ impl WasmdClient {
     /// elsewhere (feature `tls`). The first is used until it cannot be reached.
     pub fn new(endpoints: &[String], chain_id: &str, prefix: Prefix) -> Result<Self, ChainError> {
         Ok(Self { rpc: Rpc::new(endpoints, chain_id)?, prefix })
+    }
+
+    /// Everything a contract has stored, in ascending key: keys as inside the contract. For audits
+    /// and tests; it is as large as the state.
+    pub async fn state(
+        &self,
+        contract: &ContractAddress,
+        height: Option<u64>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ChainError> {
+        let address = contract.to_bech32(&self.prefix);
+        let mut models = Vec::new();
+        let mut key = Vec::new();
+        loop {
+            let page = PageRequest { key: std::mem::take(&mut key), ..Default::default() };
+            let query = QueryAllContractStateRequest { address: address.clone(), pagination: Some(page) };
+            let answer: QueryAllContractStateResponse =
+                self.grpc("/cosmwasm.wasm.v1.Query/AllContractState", &query, height).await?;
+            models.extend(answer.models.into_iter().map(|model| (model.key, model.value)));
+            match answer.pagination {
+                Some(page) if !page.next_key.is_empty() => key = page.next_key,
+                _ => return Ok(models),
+            }
+        }
     }
 
     /// Last height the node's application has committed, asked now.

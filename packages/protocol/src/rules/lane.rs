@@ -2,17 +2,18 @@
 //! the one before.
 
 use casewise_ledger::{
-    AnchorItem, Class, Head, LaneHeader, Party, V1,
+    Address, AnchorItem, Class, Head, LaneHeader, Party, V1,
     lane::{DEVICE_MINIMUM, MINIMUM},
     merkle::verify_consistency,
     records::{
         CaseRecord, CaseStatus, IdentityRecord, InstitutionRecord, InstitutionStatus, LaneRecord, LaneStatus,
-        Policy, RelationshipRecord, RelationshipStatus,
+        Policy, RecoveryRecord, RelationshipRecord, RelationshipStatus,
     },
 };
 use cosmwasm_schema::cw_serde;
 
-use super::{Change, Refusal, active, case::empty};
+use super::{Change, Refusal, active, case::empty, holder, not_recovering};
+use crate::summary::MAX_CASE_LANES;
 
 /// Most content lanes of an author in a case that are not closed.
 pub const MAX_OPEN_LANES: usize = 16;
@@ -48,6 +49,10 @@ pub enum LaneFault {
     CaseClosed,
     /// The lane has no deadline that is over, or is an access lane.
     NotDue,
+    /// The author is an account that is the case's holder no more.
+    NotHolder,
+    /// The device's key was in other hands: the lane takes no larger head.
+    Compromised,
 }
 
 /// The block in which a message is executed.
@@ -71,8 +76,10 @@ impl Block {
 pub struct Terms {
     /// The deadline of a closing lane.
     pub due: Option<u64>,
-    /// The end of the grace of a suspended institution: see [`anchors_until`].
+    /// The end of the author's own time: see [`anchors_until`] and [`holds_until`].
     pub until: Option<u64>,
+    /// The key of the lane's device was in other hands.
+    pub compromised: bool,
 }
 
 fn grace_ms(policy: Option<&Policy>) -> u64 {
@@ -87,24 +94,27 @@ pub fn anchors_until(institution: &InstitutionRecord, policy: Option<&Policy>) -
     }
 }
 
+/// Until when (Unix ms, exclusive) an account may write lanes of its own in a case: no end while it
+/// is the holder; once another account is, the moment in which that one became holder.
+pub fn holds_until(account: &Address, identity: &IdentityRecord) -> Option<u64> {
+    (identity.holder != *account).then_some(identity.since)
+}
+
 /// The deadline (Unix ms) of a lane that starts closing at `now`.
 pub fn deadline(now: u64, policy: Option<&Policy>) -> u64 {
     now.saturating_add(grace_ms(policy))
 }
 
-/// What a header must be by itself: institution as author, the minimum of its kind of lane.
-fn shape(header: &LaneHeader) -> Result<u32, Refusal> {
-    let Party::Institution(number) = header.author else {
-        return Err(Refusal::AuthorKind);
-    };
+/// What a header must be by itself: the minimum of its kind of lane.
+fn shape(header: &LaneHeader) -> Result<(), Refusal> {
     let minimum = if header.signer.is_some() { DEVICE_MINIMUM } else { MINIMUM };
-    if header.minimum == minimum { Ok(number) } else { Err(Refusal::Minimum) }
+    if header.minimum == minimum { Ok(()) } else { Err(Refusal::Minimum) }
 }
 
-/// Checks the header of a lane to be opened and returns the number of its author.
-pub fn header(header: &LaneHeader) -> Result<u32, Refusal> {
-    let number = shape(header)?;
-    if header.predecessor.is_some() { Err(Refusal::Predecessor) } else { Ok(number) }
+/// Checks the header of a lane to be opened by itself.
+pub fn header(header: &LaneHeader) -> Result<(), Refusal> {
+    shape(header)?;
+    if header.predecessor.is_some() { Err(Refusal::Predecessor) } else { Ok(()) }
 }
 
 /// Whether institution `number` may open a lane with this header now.
@@ -125,10 +135,41 @@ pub fn may_open(
     if !in_force {
         return Err(Refusal::NotInForce { institution: number });
     }
+    takes_lane(header, identity, case)
+}
+
+/// Whether an account may open a lane of its own with this header at `now` (Unix ms): it is the
+/// case's holder, and no recovery of the case is running.
+pub fn may_open_own(
+    header: &LaneHeader,
+    account: &Address,
+    identity: &IdentityRecord,
+    recovery: Option<&RecoveryRecord>,
+    case: Option<&CaseRecord>,
+    now: u64,
+) -> Result<(), Refusal> {
+    holder(identity, &account.0)?;
+    not_recovering(recovery, now)?;
+    takes_lane(header, identity, case)
+}
+
+/// Whether a case takes a new lane with this header. Access lanes are opened in every state of it:
+/// reads go on.
+fn takes_lane(
+    header: &LaneHeader,
+    identity: &IdentityRecord,
+    case: Option<&CaseRecord>,
+) -> Result<(), Refusal> {
     if header.epoch != identity.epoch {
         return Err(Refusal::Epoch { epoch: identity.epoch });
     }
-    if case.is_some_and(|case| case.status != CaseStatus::Open) { Err(Refusal::CaseClosed) } else { Ok(()) }
+    let Some(case) = case.filter(|_| header.class == Class::Content) else {
+        return Ok(());
+    };
+    if case.status != CaseStatus::Open {
+        return Err(Refusal::CaseClosed);
+    }
+    if case.open >= MAX_CASE_LANES { Err(Refusal::CaseFull) } else { Ok(()) }
 }
 
 /// The records of a new lane and of its case.
@@ -189,16 +230,24 @@ fn writable(lane: &LaneRecord, terms: Terms, now: u64) -> Result<(), LaneFault> 
     if terms.due.is_some_and(|due| due <= now) {
         return Err(LaneFault::Overdue);
     }
-    if terms.until.is_some_and(|until| until <= now) { Err(LaneFault::Suspended) } else { Ok(()) }
+    match (terms.until, lane.author) {
+        (Some(until), Party::Institution(_)) if until <= now => Err(LaneFault::Suspended),
+        (Some(until), Party::Account(_)) if until <= now => Err(LaneFault::NotHolder),
+        _ => Ok(()),
+    }
 }
 
 /// The lane at a larger head. `verify`: Ed25519 by the ZIP-215 rules, of (key, message, signature).
 fn extend(
     lane: &LaneRecord,
     item: &AnchorItem,
+    terms: Terms,
     block: Block,
     verify: impl FnOnce(&[u8; 32], &[u8], &[u8; 64]) -> bool,
 ) -> Result<LaneRecord, LaneFault> {
+    if terms.compromised {
+        return Err(LaneFault::Compromised);
+    }
     if item.size < lane.size {
         return Err(LaneFault::Stale);
     }
@@ -237,7 +286,7 @@ pub fn anchor(
         return Ok(Change::Same);
     }
     writable(lane, terms, block.time)?;
-    extend(lane, item, block, verify).map(Change::To)
+    extend(lane, item, terms, block, verify).map(Change::To)
 }
 
 /// Closing at a final head, which may be the anchored one.
@@ -253,7 +302,7 @@ pub fn close(
         return Ok(Change::Same);
     }
     writable(lane, terms, block.time)?;
-    let last = if same { lane.clone() } else { extend(lane, item, block, verify)? };
+    let last = if same { lane.clone() } else { extend(lane, item, terms, block, verify)? };
     Ok(Change::To(LaneRecord { status: LaneStatus::Closed, ..last }))
 }
 

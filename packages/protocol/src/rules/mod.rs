@@ -3,20 +3,47 @@
 //!
 //! Must never read storage, a clock or a sender by themselves: all of it is given.
 
+mod cadence;
 mod case;
+mod completion;
+mod delegate;
+mod emergency;
 mod grant;
 mod holder;
+mod identity;
 mod lane;
+mod mark;
+mod practitioner;
 mod relationship;
 
+pub use cadence::{late, silence};
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
+pub use completion::{
+    DEFAULT_COMPLETION, approve_completion, completion_deadline, finish_completion, object_completion,
+    propose_completion, wind_up,
+};
+pub use delegate::{make_room, set_delegate};
+pub use emergency::{
+    Unreviewed, Waiting, emergency_practitioner, emergency_running, end_emergency, open_emergency,
+    review_due, review_emergency, review_overdue,
+};
 pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
 pub use holder::{acts_for_holder, delegate_live, not_recovering, recovering};
+pub use identity::{
+    Identity, accept_claim, attest_recovery, cancel_recovery, finish_recovery, offer_claim, rotate,
+    start_recovery, veto_recovery, withdraw_claim,
+};
 pub use lane::{
     Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
-    deadline, header, may_open, new_lane, rotation_case, seen, start_closing, successor,
+    deadline, header, holds_until, may_open, may_open_own, new_lane, rotation_case, seen, start_closing,
+    successor,
 };
-pub use relationship::{accept, decline, end, policy, policy_limits, propose};
+pub use mark::{compromised, conflict, dispute};
+pub use practitioner::{Superior, register_practitioner, resume_practitioner, suspend_practitioner};
+pub use relationship::{
+    accept, decline, end, in_force, invitation_counts, invite, policy, policy_limits, propose,
+    require_in_force, resume, suspend,
+};
 
 use crate::ppr::Power;
 use casewise_ledger::{
@@ -79,6 +106,82 @@ pub enum Refusal {
     /// A recovery of the case is running.
     #[error("case: a recovery is running, until it ends only revocations are taken; veto it, or wait")]
     Recovering,
+    /// The practitioner works elsewhere or is something else.
+    #[error(
+        "account: a practitioner of institution {institution}, with this role or another; use another account"
+    )]
+    PractitionerConflict {
+        /// Where it is registered.
+        institution: u32,
+    },
+    /// The consortium barred the practitioner.
+    #[error("account: barred by the consortium; ask it to lift that")]
+    Barred,
+    /// The card is not for the next epoch.
+    #[error("card.epoch: must be one more than the case's {epoch}; make the card anew")]
+    CardEpoch {
+        /// The identity's epoch.
+        epoch: u32,
+    },
+    /// The card's holder is the present one.
+    #[error("card.holder: is the case's holder already; derive a fresh account")]
+    SameHolder,
+    /// The card's holder is the recovery account.
+    #[error("card.holder: is the case's recovery account; derive a fresh account")]
+    HolderRecovers,
+    /// The card's holder has a case.
+    #[error("card.holder: this account holds another case; derive a fresh account for each case")]
+    HolderUsed,
+    /// The case's key is the patient's.
+    #[error("case: is not custodial, there is nothing to claim; use rotate")]
+    NotCustodial,
+    /// The account that is offered a case has one.
+    #[error("holder: this account holds a case; offer the claim to a fresh account of the patient")]
+    ClaimantUsed,
+    /// A claim's end is past or too far.
+    #[error("until: must be later than now and at most 30 days ahead; choose another end")]
+    ClaimEnd,
+    /// No claim is offered to the sender.
+    #[error("sender: the case is not offered to this account; have the custodian offer it")]
+    NoClaim,
+    /// The offer of a claim is over.
+    #[error("case: the offer of the claim is over; have the custodian offer it anew")]
+    ClaimOver,
+    /// The card is for another account than the claim.
+    #[error("card.holder: not the account that the case is offered to; make the card for that account")]
+    ClaimCard,
+    /// The sender is not the recovery account.
+    #[error("sender: not the recovery account of this case; send this from that account")]
+    NotRecovery,
+    /// The sender can not finish the recovery.
+    #[error("sender: neither the recovery account nor the holder to be; send this from one of them")]
+    NotFinisher,
+    /// A recovery to another holder is running.
+    #[error("card: another recovery of this case is running; cancel it first")]
+    RecoveryConflict,
+    /// No recovery is running.
+    #[error("case: no recovery is running; start one first")]
+    NoRecovery,
+    /// An attested recovery cannot be vetoed.
+    #[error(
+        "case: institution {institution} attests the recovery, it cannot be vetoed; turn to that institution"
+    )]
+    RecoveryAttested {
+        /// Who attests it.
+        institution: u32,
+    },
+    /// The holder's one veto is used.
+    #[error("case: the holder's one veto is used; only the recovery account stops this recovery")]
+    VetoUsed,
+    /// The delay is not over.
+    #[error("case: the recovery can be finished from {ready} on, Unix ms; wait until then")]
+    RecoveryNotReady {
+        /// When it can be.
+        ready: u64,
+    },
+    /// The recovery was not finished in time.
+    #[error("case: the recovery has lapsed; start it anew")]
+    RecoveryLapsed,
     /// The sender is neither the holder nor an operator of the institution.
     #[error(
         "sender: neither the holder nor an operator of institution {institution}; send this from one of them"
@@ -102,6 +205,99 @@ pub enum Refusal {
     /// The relationship is suspended.
     #[error("institution: the relationship is suspended; resume it first")]
     RelationshipSuspended,
+    /// The relationship waits for the holder.
+    #[error("institution: the relationship is only proposed; accept or decline it instead")]
+    OnlyProposed,
+    /// The relationship needs no invitation.
+    #[error("institution: the relationship is in force already; there is nothing to invite it to")]
+    InForce,
+    /// There is no such institution.
+    #[error("institution: {institution} is no institution of this network; check the number")]
+    NoInstitution {
+        /// Its number.
+        institution: u32,
+    },
+    /// The institution named is suspended.
+    #[error("institution: {institution} is suspended; wait until the consortium resumes it")]
+    InstitutionSuspended {
+        /// Its number.
+        institution: u32,
+    },
+    /// Powers out of order or twice.
+    #[error(
+        "powers: not strictly ascending; name each once, in the order relationships, grants, revocations, acknowledgements, completion, disputes"
+    )]
+    PowersOrder,
+    /// An end that is not ahead.
+    #[error("until: that time is over; choose a later one")]
+    UntilOver,
+    /// The holder as its own delegate.
+    #[error("account: is the holder's own, which may do everything; name another")]
+    DelegateIsHolder,
+    /// An institution's account as delegate.
+    #[error("account: operates an institution; name another, which belongs to a person only")]
+    DelegateIsOperator,
+    /// Too many delegates.
+    #[error("account: the case has 8 delegates already; remove one first")]
+    TooManyDelegates,
+    /// The sender may not end this delegation.
+    #[error("sender: neither the holder nor this delegate itself; send this from one of them")]
+    NotDelegate,
+    /// The sender is no practitioner.
+    #[error("sender: not a practitioner; have an institution register the account")]
+    NotPractitioner,
+    /// The practitioner is suspended by its institution.
+    #[error("sender: this practitioner is suspended; ask its institution to resume it")]
+    PractitionerSuspended,
+    /// The practitioner is barred by the consortium.
+    #[error("sender: this practitioner is barred; ask the consortium to resume it")]
+    PractitionerBarred,
+    /// The practitioner's institution gives no care.
+    #[error(
+        "sender: institution {institution} is not a provider; only practitioners of providers open cases in an emergency"
+    )]
+    NotProvider {
+        /// The institution.
+        institution: u32,
+    },
+    /// An access to the case is running.
+    #[error("case: another emergency access of this practitioner is running; end it first")]
+    EmergencyRunning,
+    /// An emergency access that would last too long.
+    #[error("until: more than 24 hours ahead; choose an earlier time")]
+    EmergencyTooLong,
+    /// A review of the practitioner is overdue.
+    #[error(
+        "sender: the review of an emergency access of this practitioner is overdue; have it reviewed first"
+    )]
+    ReviewOverdue,
+    /// Too many reviews wait.
+    #[error(
+        "sender: 16 emergency accesses of this practitioner wait for their review; have one reviewed first"
+    )]
+    TooManyUnreviewed,
+    /// There is no such emergency access.
+    #[error("number: no such emergency access in this case; check the number")]
+    NoEmergency,
+    /// The sender may not end this access.
+    #[error("sender: neither the holder nor the practitioner of this access; send this from one of them")]
+    NotConcerned,
+    /// The sender may not review this access.
+    #[error(
+        "sender: operates neither institution {institution} nor an oversight institution; send this from an operator of one of them"
+    )]
+    NotReviewer {
+        /// Where the practitioner works.
+        institution: u32,
+    },
+    /// The practitioner as its own reviewer.
+    #[error("sender: opened this access itself; another operator must review it")]
+    OwnReview,
+    /// The access was reviewed.
+    #[error(
+        "outcome: this access was reviewed by another institution or otherwise, for good; nothing is to be done"
+    )]
+    Reviewed,
     /// The relationship is not in force.
     #[error(
         "case: the relationship with institution {institution} is not in force; the holder must accept it first"
@@ -154,9 +350,9 @@ pub enum Refusal {
         /// The case's counter.
         rev: u32,
     },
-    /// A header whose author is not an institution.
-    #[error("headers.author: only institutions write lanes in this version; name your institution")]
-    AuthorKind,
+    /// The sender is not the account that is the author.
+    #[error("sender: not the account that writes this lane; send this from that account")]
+    NotAuthor,
     /// A header by another author.
     #[error("headers.author: differs from the other headers of the message; send one message per author")]
     AuthorsDiffer,
@@ -180,6 +376,9 @@ pub enum Refusal {
         "case: is closing or completed and takes no new lanes; corrections go to a new case that amends it"
     )]
     CaseClosed,
+    /// The case has too many open content lanes.
+    #[error("headers: at most 256 content lanes of a case are open at once; close one first")]
+    CaseFull,
     /// Too many content lanes.
     #[error("headers: at most 16 content lanes of an author in a case are open at once; close one first")]
     TooManyLanes,
@@ -189,6 +388,78 @@ pub enum Refusal {
     /// A lane of another case.
     #[error("items.lane: not a lane of this case; check the id")]
     NotInCase,
+    /// The sender has nothing to do with the case.
+    #[error(
+        "sender: neither the holder nor an operator of an institution whose relationship with this case is in force; send this from one of them"
+    )]
+    NotInvolved,
+    /// The case never had a lane.
+    #[error("case: has no lanes; open one first")]
+    NoLanes,
+    /// The case is not closing.
+    #[error("case: is not closing; wind it up first")]
+    NotClosing,
+    /// The case has content lanes that are not closed.
+    #[error("case: {open} of its content lanes are not closed; close them first")]
+    LanesOpen {
+        /// How many.
+        open: u32,
+    },
+    /// The digest is not the case's.
+    #[error("digest: not the one this case has; ask for the case and name its present digest")]
+    Digest,
+    /// No completion is proposed.
+    #[error("case: no completion is proposed; propose it first")]
+    NoProposal,
+    /// The time for objections is not over.
+    #[error("case: objections are taken until {due}; finish it then, or have the holder approve it")]
+    ObjectionsOpen {
+        /// Unix ms.
+        due: u64,
+    },
+    /// The case is completed.
+    #[error("case: is completed; corrections go to a new case that amends it")]
+    Completed,
+    /// There is no such lane.
+    #[error("lane: no such lane; check the id")]
+    NoLane,
+    /// The lane is not a device's.
+    #[error("lane: has no device that signs; name a device lane")]
+    NoSigner,
+    /// The first entry in doubt is past the end.
+    #[error("index: past the {size} entries anchored; name one of them, or {size} if none is in doubt")]
+    DoubtAhead {
+        /// The lane's size.
+        size: u32,
+    },
+    /// The lane is in doubt from an earlier entry on.
+    #[error("index: the lane is in doubt from entry {index} on; only an earlier one can be named")]
+    NotEarlier {
+        /// That entry.
+        index: u32,
+    },
+    /// The entry is not anchored.
+    #[error("index: the lane has {size} anchored entries; dispute one of them, from 0")]
+    DisputeAhead {
+        /// The lane's size.
+        size: u32,
+    },
+    /// The entry is disputed with another code.
+    #[error("code: the entry is disputed with another code; withdraw that dispute first")]
+    DisputeConflict,
+    /// A head that is said to be the anchored one.
+    #[error("proof.sides: a head is not the one that is anchored now; give the author's signature over it")]
+    HeadNotAnchored,
+    /// A key that is not the author's.
+    #[error(
+        "proof.sides.key: neither of a present operator of the author nor the author's own; give a head that one of them signed"
+    )]
+    HeadKey,
+    /// A signature that is not the author's.
+    #[error(
+        "proof.sides.sig: does not verify over this head, or has a high s; give the signature of the lane's author, 64 bytes with low s"
+    )]
+    HeadSignature,
     /// More seen than anchored.
     #[error("items.size: more than the {size} entries anchored; acknowledge what is anchored")]
     SeenAhead {
@@ -218,4 +489,13 @@ pub fn active(number: u32, institution: &InstitutionRecord) -> Result<(), Refusa
 /// Whether an account may be a case's recovery account: not the holder's own.
 pub fn recovery(holder: &Address, recovery: &Address) -> bool {
     holder != recovery
+}
+
+/// Refuses to name an institution that is unknown or suspended.
+pub fn nameable(number: u32, institution: Option<&InstitutionRecord>) -> Result<(), Refusal> {
+    match institution.map(|institution| institution.status) {
+        None => Err(Refusal::NoInstitution { institution: number }),
+        Some(InstitutionStatus::Suspended) => Err(Refusal::InstitutionSuspended { institution: number }),
+        Some(InstitutionStatus::Active) => Ok(()),
+    }
 }

@@ -92,18 +92,18 @@ fn at(size: u32) -> LaneRecord {
 
 #[test]
 fn headers_are_checked_by_themselves() {
-    assert_eq!(header(&some_header()), Ok(7));
+    assert_eq!(header(&some_header()), Ok(()));
     let with = |change: &dyn Fn(&mut LaneHeader)| {
         let mut changed = some_header();
         change(&mut changed);
         header(&changed)
     };
-    assert_eq!(with(&|h| h.author = Party::Account(Default::default())), Err(Refusal::AuthorKind));
+    assert_eq!(with(&|h| h.author = Party::Account(Default::default())), Ok(()));
     for minimum in [0, 64, 1023, 1025] {
         assert_eq!(with(&|h| h.minimum = minimum), Err(Refusal::Minimum));
     }
     assert_eq!(with(&|h| h.signer = Some([1; 32])), Err(Refusal::Minimum));
-    assert_eq!(with(&|h| (h.signer, h.minimum) = (Some([1; 32]), 64)), Ok(7));
+    assert_eq!(with(&|h| (h.signer, h.minimum) = (Some([1; 32]), 64)), Ok(()));
     assert_eq!(with(&|h| h.predecessor = Some(LaneId([1; 32]))), Err(Refusal::Predecessor));
 }
 
@@ -130,11 +130,50 @@ fn who_may_open() {
     };
     assert_eq!(open(&author, 2, CaseStatus::Open), Ok(()));
     assert_eq!(open(&author, 3, CaseStatus::Open), Err(Refusal::Epoch { epoch: 3 }));
-    for status in [CaseStatus::Closing, CaseStatus::Proposed, CaseStatus::Completed] {
+    for status in CLOSED {
         assert_eq!(open(&author, 2, status), Err(Refusal::CaseClosed));
     }
     let suspended = institution(InstitutionStatus::Suspended);
     assert_eq!(open(&suspended, 2, CaseStatus::Open), Err(Refusal::Suspended { institution: 7 }));
+}
+
+/// States of a case that take no content lane.
+const CLOSED: [CaseStatus; 3] = [CaseStatus::Closing, CaseStatus::Proposed, CaseStatus::Completed];
+
+#[test]
+fn the_holder_opens_lanes_of_its_own() {
+    let (me, other) = (casewise_ledger::Address([8; 20]), casewise_ledger::Address([9; 20]));
+    let own = LaneHeader { author: Party::Account(me), ..some_header() };
+    let open = |account, epoch, recovery: Option<&RecoveryRecord>, status: CaseStatus, now| {
+        may_open_own(&own, account, &identity(7, epoch), recovery, Some(&case(status)), now)
+    };
+    let recovery =
+        RecoveryRecord { version: V1, holder: other, kem: [0; 32], ready: 5, lapses: 9, attested: None };
+    assert_eq!(open(&me, 2, None, CaseStatus::Open, 0), Ok(()));
+    assert_eq!(open(&other, 2, None, CaseStatus::Open, 0), Err(Refusal::NotHolder));
+    assert_eq!(open(&me, 3, None, CaseStatus::Open, 0), Err(Refusal::Epoch { epoch: 3 }));
+    assert_eq!(open(&me, 2, Some(&recovery), CaseStatus::Open, 8), Err(Refusal::Recovering));
+    assert_eq!(open(&me, 2, Some(&recovery), CaseStatus::Open, 9), Ok(()), "lapsed");
+    for status in CLOSED {
+        assert_eq!(open(&me, 2, None, status, 0), Err(Refusal::CaseClosed));
+    }
+}
+
+#[test]
+fn a_case_takes_so_many_content_lanes_and_access_lanes_always() {
+    let access = LaneHeader { class: Class::Access, ..some_header() };
+    let at = |header: &LaneHeader, open, status| {
+        takes_lane(header, &identity(7, 2), Some(&CaseRecord { open, ..case(status) }))
+    };
+    assert_eq!(at(&some_header(), MAX_CASE_LANES - 1, CaseStatus::Open), Ok(()));
+    assert_eq!(at(&some_header(), MAX_CASE_LANES, CaseStatus::Open), Err(Refusal::CaseFull));
+    assert!(Refusal::CaseFull.to_string().contains(&MAX_CASE_LANES.to_string()));
+    assert_eq!(at(&access, MAX_CASE_LANES, CaseStatus::Open), Ok(()));
+    for status in CLOSED {
+        assert_eq!(at(&access, 0, status), Ok(()));
+    }
+    let later = LaneHeader { epoch: 3, ..access };
+    assert_eq!(at(&later, 0, CaseStatus::Open), Err(Refusal::Epoch { epoch: 2 }));
 }
 
 #[test]
@@ -202,21 +241,39 @@ fn writing_ends_at_the_deadline_and_with_the_grace() {
     let closing = start_closing(&at(5)).changed().unwrap();
     let step = item(&all, 5, 8);
     let now = |time| Block { height: 60, time };
-    let due = Terms { due: Some(5_000), until: None };
-    let until = Terms { due: None, until: Some(5_000) };
-    for (terms, fault) in [(due, LaneFault::Overdue), (until, LaneFault::Suspended)] {
-        assert!(matches!(anchor(&closing, &step, terms, now(4_999), never), Ok(Change::To(_))));
-        assert!(matches!(close(&closing, &step, terms, now(4_999), never), Ok(Change::To(_))));
-        assert_eq!(close_overdue(&closing, terms, 4_999), Err(LaneFault::NotDue));
-        assert_eq!(anchor(&closing, &step, terms, now(5_000), never), Err(fault));
-        assert_eq!(close(&closing, &step, terms, now(5_000), never), Err(fault));
-        assert_eq!(close(&closing, &item(&all, 5, 5), terms, now(5_000), never), Err(fault));
+    let due = Terms { due: Some(5_000), ..Terms::default() };
+    let until = Terms { until: Some(5_000), ..Terms::default() };
+    let own = LaneRecord { author: Party::Account(casewise_ledger::Address([8; 20])), ..closing.clone() };
+    for (closing, terms, fault) in [
+        (&closing, due, LaneFault::Overdue),
+        (&closing, until, LaneFault::Suspended),
+        (&own, until, LaneFault::NotHolder),
+    ] {
+        assert!(matches!(anchor(closing, &step, terms, now(4_999), never), Ok(Change::To(_))));
+        assert!(matches!(close(closing, &step, terms, now(4_999), never), Ok(Change::To(_))));
+        assert_eq!(close_overdue(closing, terms, 4_999), Err(LaneFault::NotDue));
+        assert_eq!(anchor(closing, &step, terms, now(5_000), never), Err(fault));
+        assert_eq!(close(closing, &step, terms, now(5_000), never), Err(fault));
+        assert_eq!(close(closing, &item(&all, 5, 5), terms, now(5_000), never), Err(fault));
         // the head that is anchored already is still no fault
-        assert_eq!(anchor(&closing, &item(&all, 3, 5), terms, now(5_000), never), Ok(Change::Same));
-        let closed = close_overdue(&closing, terms, 5_000).unwrap().changed().unwrap();
+        assert_eq!(anchor(closing, &item(&all, 3, 5), terms, now(5_000), never), Ok(Change::Same));
+        let closed = close_overdue(closing, terms, 5_000).unwrap().changed().unwrap();
         assert_eq!((closed.status, closed.head()), (LaneStatus::Closed, closing.head()));
         assert_eq!(close_overdue(&closed, terms, 5_000), Ok(Change::Same));
     }
+}
+
+#[test]
+fn a_compromised_lane_ends_at_its_anchored_head() {
+    let all = leaves(9);
+    let lane = at(5);
+    let terms = Terms { compromised: true, ..Terms::default() };
+    let larger = item(&all, 5, 8);
+    assert_eq!(anchor(&lane, &larger, terms, BLOCK, never), Err(LaneFault::Compromised));
+    assert_eq!(close(&lane, &larger, terms, BLOCK, never), Err(LaneFault::Compromised));
+    assert_eq!(anchor(&lane, &item(&all, 5, 5), terms, BLOCK, never), Ok(Change::Same));
+    let closed = close(&lane, &item(&all, 5, 5), terms, BLOCK, never).unwrap().changed().unwrap();
+    assert_eq!((closed.status, closed.head()), (LaneStatus::Closed, lane.head()));
 }
 
 #[test]
@@ -238,7 +295,7 @@ fn closing_is_for_good() {
 fn an_access_lane_is_its_authors() {
     let access = LaneRecord { class: Class::Access, ..at(5) };
     assert_eq!(start_closing(&access), Change::Same);
-    let over = Terms { due: Some(0), until: Some(0) };
+    let over = Terms { due: Some(0), until: Some(0), ..Terms::default() };
     assert_eq!(close_overdue(&access, over, 9), Err(LaneFault::NotDue));
     let closed = LaneRecord { status: LaneStatus::Closed, ..access };
     assert_eq!(close_overdue(&closed, over, 9), Err(LaneFault::NotDue));
@@ -293,6 +350,14 @@ fn the_grace_counts_from_the_suspension() {
 }
 
 #[test]
+fn an_account_holds_until_another_does() {
+    let holder = identity(7, 2);
+    assert_eq!(holds_until(&holder.holder, &holder), None);
+    let next = IdentityRecord { holder: casewise_ledger::Address([9; 20]), since: 77, ..holder.clone() };
+    assert_eq!(holds_until(&holder.holder, &next), Some(77));
+}
+
+#[test]
 fn what_is_seen_never_falls_and_never_passes_the_size() {
     let lane = at(5);
     assert_eq!(seen(&lane, 6), Err(Refusal::SeenAhead { size: 5 }));
@@ -333,7 +398,7 @@ proptest! {
         let forked: Vec<Hash> = leaves(40).into_iter().map(|leaf| casewise_ledger::sha256(&[&leaf])).collect();
         let (mut lane, mut now, mut due) = (fresh(), 0u64, None::<u64>);
         for step in steps {
-            let terms = Terms { due, until: None };
+            let terms = Terms { due, ..Terms::default() };
             let block = Block { height: now, time: now };
             let before = lane.clone();
             let changed = match step {
