@@ -69,10 +69,22 @@ pub fn demands(snapshot: &Snapshot) -> Result<Vec<Demand>> {
     let marginal = |fifty: u64, one: u64| fifty.saturating_sub(one).div_ceil(MORE);
     let state = u64::try_from(opening(snapshot)?.state).context("opening a case takes state away")?;
     let mut demands = vec![
-        demand("bytes of state to open a case: identity, relationship, content and access lane", state, OPENING_STATE),
-        demand("gas to anchor one lane with a proof of 10 hashes, fee included", one.gas + snapshot.fee, ANCHOR_GAS),
+        demand(
+            "bytes of state to open a case: identity, relationship, content and access lane",
+            state,
+            OPENING_STATE,
+        ),
+        demand(
+            "gas to anchor one lane with a proof of 10 hashes, fee included",
+            one.gas + snapshot.fee,
+            ANCHOR_GAS,
+        ),
         demand("bytes of that beyond the envelope", one.beyond, ANCHOR_BYTES),
-        demand("bytes beyond the envelope to anchor one lane with a proof of 3 hashes", short.beyond, SHORT_ANCHOR_BYTES),
+        demand(
+            "bytes beyond the envelope to anchor one lane with a proof of 3 hashes",
+            short.beyond,
+            SHORT_ANCHOR_BYTES,
+        ),
         demand("gas of one more lane, of 50", marginal(fifty.gas, one.gas), MARGINAL_GAS),
         demand("bytes of one more lane, of 50", marginal(fifty.transaction, one.transaction), MARGINAL_BYTES),
     ];
@@ -116,6 +128,9 @@ mod tests {
         snapshot.wasm = Contract::ALL.map(|contract| (contract.name().to_owned(), 5)).into();
         let found: Vec<u64> = demands(&snapshot).unwrap().iter().map(|demand| demand.found).collect();
         assert_eq!(found, [400, 1_007, 100, 50, 21, 3, 5, 5, 5]);
-        assert_eq!(opening(&snapshot).unwrap(), Figures { gas: 40, transaction: 40, beyond: 40, state: 400, records: 4 });
+        assert_eq!(
+            opening(&snapshot).unwrap(),
+            Figures { gas: 40, transaction: 40, beyond: 40, state: 400, records: 4 }
+        );
     }
 }

@@ -74,8 +74,8 @@ impl<'a> Old<'a> {
     async fn deploy(net: &'a Net, previous: &Path) -> Result<Self> {
         let codes = store(net, previous).await?;
         let authority = person("old authority");
-        let [one, two] = [(1, "old one"), (2, "old two")]
-            .map(|(number, name)| Institution { number, key: person(name) });
+        let [one, two] =
+            [(1, "old one"), (2, "old two")].map(|(number, name)| Institution { number, key: person(name) });
         let recovery = person("old recovery");
         let holders = ["old ada", "old ada again", "old ben", "old ben again"].map(person);
         let keys = [&authority, &one.key, &two.key, &recovery].map(AccountKey::clone);
@@ -392,7 +392,10 @@ async fn store(net: &Net, previous: &Path) -> Result<[u64; 3]> {
         let mut wasm = Vec::new();
         flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut wasm)?;
         let sum = hex::encode(sha256(&[&wasm]));
-        ensure!(sums.lines().any(|line| line == format!("{sum}  {name}")), "{name} is not what checksums.txt names");
+        ensure!(
+            sums.lines().any(|line| line == format!("{sum}  {name}")),
+            "{name} is not what checksums.txt names"
+        );
         expected.push(sum);
         msgs.push(Msg::StoreCode { wasm: packed, instantiate_by: vec![net.operator()] });
     }
@@ -430,11 +433,11 @@ fn says(old: &Value, new: &Value) -> Result<(), String> {
             let new = new.get(key).ok_or_else(|| key.clone())?;
             says(value, new).map_err(|place| format!("{key}.{place}"))
         }),
-        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
-            old.iter().zip(new).enumerate().try_for_each(|(i, (old, new))| {
-                says(old, new).map_err(|place| format!("{i}.{place}"))
-            })
-        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => old
+            .iter()
+            .zip(new)
+            .enumerate()
+            .try_for_each(|(i, (old, new))| says(old, new).map_err(|place| format!("{i}.{place}"))),
         _ if old == new => Ok(()),
         _ => Err(format!("{old} → {new}")),
     }
@@ -461,7 +464,9 @@ mod tests {
     #[test]
     fn more_may_be_said_and_nothing_less_or_else() {
         let old = json!({"a": 1, "list": [{"b": null}]});
-        for new in [json!({"a": 1, "list": [{"b": null}]}), json!({"a": 1, "list": [{"b": null, "c": 2}], "d": 3})] {
+        for new in
+            [json!({"a": 1, "list": [{"b": null}]}), json!({"a": 1, "list": [{"b": null, "c": 2}], "d": 3})]
+        {
             assert_eq!(says(&old, &new), Ok(()));
         }
         for (new, place) in [

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use casewise_chain::{
     Allowance, Chain, ChainError, ChainExt, ChainParams, ContractAddress, Gas, Included, Manifest, Msg,
-    PeriodicLimit, SubmitOptions, TxDraft, WasmdClient, account_of, account_to_bech32, key_from_mnemonic, send_and_wait, submit_and_wait,
+    PeriodicLimit, SubmitOptions, TxDraft, WasmdClient, account_of, account_to_bech32, key_from_mnemonic,
+    send_and_wait, submit_and_wait,
 };
 use casewise_ledger::{Address, account::AccountKey};
 use serde::{Serialize, de::DeserializeOwned};
@@ -137,8 +138,7 @@ impl Net {
         let draft = TxDraft::new(vec![Msg::execute(contract, msg)?], tip + TIMEOUT_BLOCKS);
         // The same transaction without a fee: the difference is what the fee takes.
         let free = ChainParams { gas_price: format!("0{}", self.denom()).parse()?, ..self.params.clone() };
-        let estimate =
-            async |params| draft.estimate(&self.client, &key.public(), account, params, 100).await;
+        let estimate = async |params| draft.estimate(&self.client, &key.public(), account, params, 100).await;
         let (with_fee, without) = (estimate(&self.params).await?.limit, estimate(&free).await?.limit);
         let fee_gas = with_fee.checked_sub(without).context("a fee that gives gas back")?;
         let limit = with_fee * u64::from(GAS_PERCENT) / 100;

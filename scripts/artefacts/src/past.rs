@@ -17,13 +17,7 @@ use casewise_chain::{
     Account, Chain, ChainParams, Code, Codes, ContractAddress, Contracts, Gas, Manifest, Msg, TxDraft,
     WasmdClient, account_of, account_to_bech32, key_from_mnemonic, trust_anchor,
 };
-use casewise_ledger::{
-    Commitment,
-    account::AccountKey,
-    case::net as network,
-    grant::DAY_MS,
-    sha256,
-};
+use casewise_ledger::{Commitment, account::AccountKey, case::net as network, grant::DAY_MS, sha256};
 use casewise_protocol::{convert::InstitutionKind, ppr, registrar, summary};
 use casewise_testkit::contracts::commitment;
 use flate2::{Compression, write::GzEncoder};

@@ -73,7 +73,8 @@ impl Cast {
     /// Everybody who sends messages.
     pub fn keys(&self) -> Vec<AccountKey> {
         let institutions = [&self.one, &self.two, &self.watch].map(|institution| institution.key.clone());
-        let others = [&self.authority, &self.next_authority, &self.practitioner, &self.recovery, &self.delegate];
+        let others =
+            [&self.authority, &self.next_authority, &self.practitioner, &self.recovery, &self.delegate];
         [institutions.as_slice(), &others.map(AccountKey::clone), &self.holders].concat()
     }
 

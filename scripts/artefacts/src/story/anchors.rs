@@ -41,9 +41,8 @@ async fn open(story: &mut Story<'_>) -> Result<Vec<Lane>> {
     story.send(&one.key, &propose).await?;
     let lane = |i: usize| Lane::content(&cases[i / MAX_OPEN_LANES].id(), &one, &format!("ward lane {i}"));
     let lanes: Vec<Lane> = (0..LANES).map(lane).collect();
-    let open = |lanes: &[Lane]| {
-        ExecuteMsg::open(&lanes.iter().map(|lane| lane.header.clone()).collect::<Vec<_>>())
-    };
+    let open =
+        |lanes: &[Lane]| ExecuteMsg::open(&lanes.iter().map(|lane| lane.header.clone()).collect::<Vec<_>>());
     let open: Vec<ExecuteMsg> = lanes.chunks(MAX_OPEN).map(open).collect();
     story.send(&one.key, &open).await?;
     Ok(lanes)

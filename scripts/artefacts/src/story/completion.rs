@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use casewise_ledger::records::Policy;
 use casewise_protocol::{
-    Event, convert::CaseStatus, ppr, registrar,
+    Event,
+    convert::CaseStatus,
+    ppr, registrar,
     summary::{CaseInfo, ExecuteMsg, QueryMsg},
 };
 use casewise_testkit::contracts::{Institution, Lane};

@@ -26,7 +26,8 @@ async fn admit(story: &mut Story<'_>) -> Result<()> {
     story.measure(&authority, &ExecuteMsg::SetPpr { ppr }).await?;
     story.measure(&authority, &ppr::ExecuteMsg::SetSummary { summary }).await?;
     let text = |key: &casewise_ledger::account::AccountKey| net.text(&key.address());
-    let (one, two, watch) = (text(&story.cast.one.key), text(&story.cast.two.key), text(&story.cast.watch.key));
+    let (one, two, watch) =
+        (text(&story.cast.one.key), text(&story.cast.two.key), text(&story.cast.watch.key));
     story.measure(&authority, &admission("one", InstitutionKind::Provider, one)).await?;
     let others = [
         admission("two", InstitutionKind::Provider, two),

@@ -71,7 +71,8 @@ async fn rotated(story: &mut Story<'_>, mut lane: Lane) -> Result<()> {
     lane.append(1);
     let rotation = lane.rotation(&next);
     let included = story.measure(&one.key, &rotations(vec![rotation])).await?;
-    let done = |event: &Event| matches!(event, Event::LaneRotated { next: opened, .. } if opened.id() == next.id());
+    let done =
+        |event: &Event| matches!(event, Event::LaneRotated { next: opened, .. } if opened.id() == next.id());
     ensure!(story.events(&included)?.iter().any(done), "the lane was not rotated");
     let proof = convert::blob(&two_histories(&lane, &one, story.net.now().await?)?);
     story.measure(&story.cast.delegate.clone(), &ExecuteMsg::ProveConflict { proof }).await?;

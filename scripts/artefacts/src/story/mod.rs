@@ -75,8 +75,7 @@ impl<'a> Story<'a> {
         let registrar = net.instantiate(codes.registrar.id, "registrar", true, &message).await?;
         let message = ppr::InstantiateMsg { registrar: net.address(&registrar) };
         let ppr = net.instantiate(codes.ppr.id, "ppr", true, &message).await?;
-        let message =
-            summary::InstantiateMsg { registrar: net.address(&registrar), ppr: net.address(&ppr) };
+        let message = summary::InstantiateMsg { registrar: net.address(&registrar), ppr: net.address(&ppr) };
         let summary = net.instantiate(codes.summary.id, "summary", false, &message).await?;
         Self::on(net, Contracts { registrar, ppr, summary }, cast).await
     }
@@ -84,7 +83,15 @@ impl<'a> Story<'a> {
     async fn on(net: &'a Net, contracts: Contracts, mut cast: Cast) -> Result<Self> {
         cast.join_network(network(&net.params.chain_id, &contracts.registrar.0));
         let height = net.height().await?;
-        Ok(Self { net, contracts, cast, height, states: None, sent: BTreeSet::new(), found: Snapshot::default() })
+        Ok(Self {
+            net,
+            contracts,
+            cast,
+            height,
+            states: None,
+            sent: BTreeSet::new(),
+            found: Snapshot::default(),
+        })
     }
 
     fn address(&self, contract: Contract) -> ContractAddress {
@@ -148,9 +155,8 @@ impl<'a> Story<'a> {
     }
 
     async fn look(&self) -> Result<Vec<State>> {
-        let of = |contract: Contract| async move {
-            self.net.state(&self.address(contract), self.height).await
-        };
+        let of =
+            |contract: Contract| async move { self.net.state(&self.address(contract), self.height).await };
         futures::future::try_join_all(Contract::ALL.map(of)).await
     }
 
@@ -158,11 +164,9 @@ impl<'a> Story<'a> {
     fn note_inside(&mut self, row: &str, sender: Contract, included: &Included) {
         let told = |contract: Contract| {
             let address = self.net.address(&self.address(contract));
-            included
-                .tx
-                .events
-                .iter()
-                .any(|event| event.kind == "execute" && event.attribute("_contract_address") == Some(&address))
+            included.tx.events.iter().any(|event| {
+                event.kind == "execute" && event.attribute("_contract_address") == Some(&address)
+            })
         };
         let name = match sender {
             Contract::Registrar if told(Contract::Ppr) => "ppr.holder_changed",
@@ -175,7 +179,9 @@ impl<'a> Story<'a> {
 
     /// Our events of a transaction.
     fn events(&self, included: &Included) -> Result<Vec<Event>> {
-        let ours = |address: &str| Contract::ALL.map(|c| self.net.address(&self.address(c))).contains(&address.to_owned());
+        let ours = |address: &str| {
+            Contract::ALL.map(|c| self.net.address(&self.address(c))).contains(&address.to_owned())
+        };
         let mut found = Vec::new();
         for event in &included.tx.events {
             if events::contract(&event.attributes).is_some_and(ours) {
