@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::claim;
 use crate::context::{Context, read_phrase};
 use crate::exit::Failure;
 use crate::holder::{self, RecoverArgs};
@@ -34,6 +35,9 @@ pub enum CaseCommand {
     Watch(WatchArgs),
     /// Print the case chain: the case's anchors as blocks
     Chain(CaseArg),
+    /// Take over a case that an institution holds for you
+    #[command(subcommand)]
+    Claim(claim::ClaimCommand),
     /// Put a fresh account and key of this wallet in the holder's place
     Rotate(CaseArg),
     /// Look on chain for the cases of this phrase; or take a case over with its second phrase
@@ -114,6 +118,7 @@ pub async fn run(context: &Context, command: &CaseCommand) -> Result<(), Failure
         CaseCommand::Accept(args) => accept(context, args).await,
         CaseCommand::Watch(args) => watch(context, args).await,
         CaseCommand::Chain(args) => chain(context, args).await,
+        CaseCommand::Claim(command) => claim::run(context, command).await,
         CaseCommand::Rotate(args) => holder::rotate(context, args).await,
         CaseCommand::Recover(args) => holder::recover(context, args).await,
     }

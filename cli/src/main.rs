@@ -5,6 +5,7 @@
 
 mod admin;
 mod case;
+mod claim;
 mod context;
 mod evidence;
 mod exit;
@@ -51,7 +52,7 @@ enum Command {
     /// Carry a proof away; check one
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
-    /// Operate a network: deploy, admit institutions
+    /// Operate a network: deploy, upgrade, institutions, the consortium's group, validators
     #[command(subcommand)]
     Admin(admin::AdminCommand),
 }

@@ -15,6 +15,7 @@ pub mod closing;
 pub mod committer;
 pub mod config;
 pub mod crash;
+pub mod custody;
 pub mod epoch;
 mod error;
 pub mod fhir;

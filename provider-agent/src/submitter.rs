@@ -475,8 +475,11 @@ async fn enrolment(app: &App, row: &CaseRow) -> Result<Option<Unit>, AgentError>
     }
     let headers: Vec<_> = opening.iter().map(|lane| lane.header.clone()).collect();
     let contracts = &app.contracts;
-    let enrol =
-        registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer).map_err(AgentError::broken)?;
+    let enrol = match app.store.custody(&row.case).await? {
+        Some(_) => registrar::ExecuteMsg::enrol_custodial(&row.offer),
+        None => registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer)
+            .map_err(AgentError::broken)?,
+    };
     let propose = ppr::ExecuteMsg::propose(&row.case, Some(&row.policy));
     Ok(Some(Unit {
         name: format!("enrolment of case {}", row.case),

@@ -31,7 +31,7 @@ use crate::{
     app::{Applied, Gate},
     closing,
     crash::crash_point,
-    holders, lanes, restore,
+    custody, holders, lanes, restore,
     restore::Standing,
     store::{
         Action, Batch, CaseState, Change, Cursor, EndReason, GrantView, HolderWrite, IdentityView,
@@ -146,6 +146,8 @@ async fn after(app: &App, cursor: Option<Cursor>, tip: u64) -> Result<(), AgentE
         Gate::Starting if cursor.height >= tip => restore::caught_up(app, tip).await,
         Gate::Restoring => restore::go_on(app, cursor.height).await,
         Gate::Open => {
+            // before any lane is made: what is sealed to a custodial key is handed over with it
+            custody::finish(app).await?;
             closing::close_due(app).await?;
             lanes::rotate_due(app).await?;
             holders::drop_stale(app).await?;

@@ -57,6 +57,10 @@ pub mod public {
 pub mod private {
     /// POST.
     pub const CASES: &str = "/v1/cases";
+    /// POST: a case whose holder's key this institution makes.
+    pub const CUSTODIAL: &str = "/v1/cases/custodial";
+    /// PUT and GET: such a case's claim by its patient.
+    pub const CLAIM: &str = "/v1/cases/{case}/claim";
     /// PUT.
     pub const LINKS: &str = "/v1/links";
     /// POST, the content's bytes.
@@ -201,6 +205,11 @@ pub fn release_inclusion(nonce: &[u8; 16], query: ReleaseInclusionQuery) -> Targ
             ("size", Some(query.size.to_string())),
         ],
     )
+}
+
+/// [`private::CLAIM`]
+pub fn claim(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/claim"))
 }
 
 /// [`private::ENTRIES`]

@@ -5,8 +5,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
-    CaseId, CaseOffer, Commitment, EntryHeader, Hash, Head, LaneHeader, LaneId, LedgerError, Net, Opening,
-    RotateOffer, V1, decode, encode, merkle::Frontier,
+    CaseId, CaseOffer, ClaimRequest, Commitment, EntryHeader, Hash, Head, LaneHeader, LaneId, LedgerError,
+    Net, Opening, RotateOffer, V1, decode, encode, merkle::Frontier,
 };
 use casewise_seal::ListedEntry;
 use zeroize::Zeroizing;
@@ -20,6 +20,7 @@ pub const PAGE: u32 = 256;
 const META: &str = "meta";
 const CASES: &str = "case";
 const TXS: &str = "tx";
+const CLAIMS: &str = "claim";
 const HOLDERS: &str = "holder";
 const HEIRS: &str = "heir";
 
@@ -403,6 +404,11 @@ impl<'a> Book<'a> {
         self.one(TXS, &n.to_be_bytes()).await
     }
 
+    /// The claim request of a case that is not taken over yet.
+    pub async fn claim(&self, n: u32) -> Result<Option<ClaimRequest>, ClientError> {
+        self.one(CLAIMS, &n.to_be_bytes()).await
+    }
+
     async fn one<T: BorshDeserialize>(&self, space: &str, id: &[u8]) -> Result<Option<T>, ClientError> {
         self.0.get(space, id).await?.map(|bytes| decode(&bytes).map_err(|_| damaged())).transpose()
     }
@@ -479,6 +485,16 @@ impl Batch {
     /// Keeps a transaction until its fate is known.
     pub fn put_pending(&mut self, n: u32, tx: &PendingTx) -> &mut Self {
         self.put(TXS, &n.to_be_bytes(), encode(tx))
+    }
+
+    /// Keeps a claim request until its case is taken over.
+    pub fn put_claim(&mut self, n: u32, request: &ClaimRequest) -> &mut Self {
+        self.put(CLAIMS, &n.to_be_bytes(), encode(request))
+    }
+
+    /// Forgets a claim request.
+    pub fn delete_claim(&mut self, n: u32) -> &mut Self {
+        self.delete(CLAIMS, &n.to_be_bytes())
     }
 
     /// Forgets a transaction whose fate is known.

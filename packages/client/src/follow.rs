@@ -12,7 +12,7 @@ use casewise_ledger::records::{IdentityRecord, LaneRecord, LaneStatus, Relations
 use casewise_ledger::{CaseId, Class, Kind, LaneHeader, LaneId, Party};
 use casewise_protocol::rules::CareStatus;
 use casewise_protocol::{ppr, summary};
-use casewise_seal::{Letter, LetterKind, ListedEntry};
+use casewise_seal::{LaneKeys, Letter, LetterKind, ListedEntry};
 
 use crate::agent::Agent;
 use crate::book::{CaseState, HolderChange, KeptEntry, LaneState, Mailbox, PAGE};
@@ -144,6 +144,14 @@ impl Patient<'_> {
         let kem = self.phrase.kem_secret(case.key)?.public().hash();
         if identity.holder == own && identity.kem == kem {
             return Ok(());
+        }
+        if identity.custodial && identity.holder != own {
+            return Err(ClientError::Refused {
+                what: format!(
+                    "case {} is still held by institution {}; take it over with `casewise case claim accept`",
+                    case.n, identity.institution
+                ),
+            });
         }
         Err(ClientError::Refused {
             what: format!(
@@ -308,7 +316,7 @@ impl Patient<'_> {
         }
     }
 
-    /// Keeps the root of a letter if it is one. Anybody can write a letter, so one that does not fit
+    /// Keeps the roots of a letter, if it holds any. Anybody can write a letter, so one that does not fit
     /// replaces nothing.
     async fn take_letter(
         &self,
@@ -319,12 +327,25 @@ impl Patient<'_> {
         batch: &mut Batch,
     ) -> Result<(), ClientError> {
         let Ok(letter) = Letter::decode(bytes) else { return Ok(()) };
-        if letter.kind != LetterKind::Root || letter.case != case.case {
+        if !matches!(letter.kind, LetterKind::Root | LetterKind::Claim) || letter.case != case.case {
             return Ok(());
         }
         let Some(secret) = ring.secret(&letter.to)? else { return Ok(()) };
         let Ok(payload) = letter.open(secret) else { return Ok(()) };
-        let [keys] = payload.keys.as_slice() else { return Ok(()) };
+        for keys in &payload.keys {
+            self.take_root(case, keys, lanes, batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps one root of a letter, if it is one and fits.
+    async fn take_root(
+        &self,
+        case: &CaseState,
+        keys: &LaneKeys,
+        lanes: &mut [&mut LaneView],
+        batch: &mut Batch,
+    ) -> Result<(), ClientError> {
         let Some(root) = keys.nodes.expose_root() else { return Ok(()) };
         let view = lanes.iter_mut().find(|lane| lane.lane == keys.lane);
         let header = view.as_ref().and_then(|lane| lane.header.as_ref());

@@ -8,6 +8,7 @@
 mod accept;
 pub mod agent;
 pub mod book;
+pub mod claim;
 mod error;
 pub mod evidence;
 pub mod follow;

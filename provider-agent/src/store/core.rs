@@ -6,7 +6,7 @@ use casewise_ledger::{
 };
 
 use super::{
-    CaseRow, CaseState, Change, Cursor, EndReason, EntryRow, GrantView, HolderWrite, IdempotencyRow,
+    CaseRow, CaseState, Change, Cursor, CustodyWrite, EndReason, EntryRow, GrantView, HolderWrite, IdempotencyRow,
     IdentityView, InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite, RelationshipView,
     RestoreState, RevView, StoreError, TxCounts, TxRow, TxState, ViewPage, ViewPlace, WrappedKeys,
 };
@@ -225,6 +225,8 @@ pub enum Write {
     },
     /// Writes of the reading half.
     Reading(ReadingWrite),
+    /// Writes of custodial cases.
+    Custody(CustodyWrite),
     /// Writes about holders.
     Holder(HolderWrite),
 }

@@ -11,7 +11,8 @@ use super::{LaneRow, LaneView, StoreError};
 pub trait HolderStore: Send + Sync {
     /// What the holder of this epoch has shown.
     async fn holder_offer(&self, case: &CaseId, epoch: u32) -> Result<Option<RotateOffer>, StoreError>;
-    /// Letters of a case to its holder, present or former, and to this key; in order after `after`.
+    /// Letters of a case with its roots, to its holder, present or former, and all to this key; in order
+    /// after `after`.
     async fn holder_letters(
         &self,
         case: &CaseId,

@@ -6,12 +6,14 @@
 //! Must never be written to from anywhere else, or hold a transaction across network or blob I/O.
 
 mod core;
+mod custody;
 mod holders;
 mod reading;
 mod rows;
 mod view;
 
 pub use self::core::{CoreStore, Write};
+pub use custody::*;
 pub use holders::*;
 pub use reading::*;
 pub use rows::*;
@@ -21,7 +23,7 @@ use async_trait::async_trait;
 
 /// Everything the agent asks of a database.
 #[async_trait]
-pub trait Store: CoreStore + ReadingStore + HolderStore {
+pub trait Store: CoreStore + ReadingStore + HolderStore + CustodyStore {
     /// Applies the batches in order in one transaction. A batch whose [`Write`] meets a state it
     /// does not expect is undone alone and answered with its [`Refusal`]; the others are kept.
     /// Durable when it returns. The commit number goes up by one; the answer holds the new one.

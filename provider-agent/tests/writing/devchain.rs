@@ -264,6 +264,12 @@ impl DevChain {
                 if pairs.iter().any(|pair| state.allowances.contains(pair)) {
                     return Err("fee allowance already exists".into());
                 }
+                // an account that did not exist is made with its allowance
+                for (_, grantee) in &pairs {
+                    let account = account_from_bech32(grantee, &self.prefix).unwrap();
+                    let number = state.accounts.len() as u64;
+                    state.accounts.entry(account).or_insert(Account { number, sequence: 0 });
+                }
                 state.allowances.extend(pairs);
                 Ok(Vec::new())
             }
@@ -487,8 +493,9 @@ impl Chain for DevChain {
             None if known => return Ok(Broadcast::AlreadyKnown),
             None => {}
         }
-        let account = state.accounts[&signer(&signed)];
-        let waiting = state.mempool.len() as u64;
+        let sender = signer(&signed);
+        let account = state.accounts[&sender];
+        let waiting = state.mempool.iter().filter(|tx| signer(tx) == sender).count() as u64;
         if signed.sequence() != account.sequence + waiting {
             return Ok(wrong_sequence());
         }

@@ -27,6 +27,7 @@ use casewise_api::{
     body::{EntryAccepted, IngestQuery, NewCase, PolicyBody},
 };
 use casewise_chain::{ChainParams, Code, Codes, Manifest, Prefix, Trust};
+use casewise_keytree::KeySet;
 use casewise_ledger::{
     Address, AnchoredHead, CaseCard, CaseId, CaseOffer, Data, LaneId, V1, account::AccountKey,
     case::kem_hash, merkle, sha256,
@@ -321,8 +322,18 @@ impl Agent {
                 roots.insert(keys.lane, keys.nodes);
             }
         }
+        self.open_with(&patient.case(), &roots).await
+    }
+
+    /// Everything in a case that these roots open.
+    pub async fn open_with(
+        &self,
+        case: &CaseId,
+        roots: &BTreeMap<LaneId, KeySet>,
+    ) -> BTreeMap<(LaneId, u32), String> {
+        let app = self.app();
         let mut opened = BTreeMap::new();
-        for view in app.store.lane_views(&patient.case()).await.unwrap() {
+        for view in app.store.lane_views(case).await.unwrap() {
             let entries = app.store.entries(&view.lane, 0, view.record.size).await.unwrap();
             let leaves: Vec<_> = entries.iter().map(|entry| entry.leaf).collect();
             let anchored = AnchoredHead { lane: view.lane, size: view.record.size, root: view.record.root };

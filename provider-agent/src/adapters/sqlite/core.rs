@@ -10,7 +10,8 @@ use casewise_ledger::{
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Failure, SqliteStore, bytes, column, hash, holders, id, maybe_number, number, object, reading, signed,
+    Failure, SqliteStore, bytes, column, custody, hash, holders, id, maybe_number, number, object, reading,
+    signed,
 };
 use crate::store::{
     CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, GrantView, IdempotencyRow,
@@ -736,6 +737,7 @@ pub(super) async fn apply(w: &mut SqliteConnection, write: &Write) -> Result<(),
             }
         }
         Write::Reading(write) => reading::apply(w, write).await?,
+        Write::Custody(write) => custody::apply(w, write).await?,
         Write::Holder(write) => holders::apply(w, write).await?,
     }
     Ok(())

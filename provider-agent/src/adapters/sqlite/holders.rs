@@ -36,7 +36,7 @@ impl HolderStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<LetterRow>, StoreError> {
         let query = sqlx::query(
-            "SELECT * FROM letters WHERE case_id = ? AND (kind = 0 OR recipient = ?) AND seq > ? \
+            "SELECT * FROM letters WHERE case_id = ? AND (kind IN (0, 2) OR recipient = ?) AND seq > ? \
              ORDER BY seq LIMIT ?",
         );
         self.all(query.bind(&case.0[..]).bind(&to[..]).bind(signed(after)?).bind(limit), letter_row).await

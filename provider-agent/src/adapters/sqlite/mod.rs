@@ -4,6 +4,7 @@
 //! reads. Must never be opened by two processes: a lock file beside the database sees to that.
 
 mod core;
+mod custody;
 mod holders;
 mod reading;
 
