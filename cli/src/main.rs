@@ -5,9 +5,11 @@
 
 mod admin;
 mod case;
+mod claim;
 mod context;
 mod evidence;
 mod exit;
+mod holder;
 mod init;
 mod log;
 mod output;
@@ -50,7 +52,7 @@ enum Command {
     /// Carry a proof away; check one
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
-    /// Operate a network: deploy, admit institutions
+    /// Operate a network: deploy, upgrade, institutions, the consortium's group, validators
     #[command(subcommand)]
     Admin(admin::AdminCommand),
 }

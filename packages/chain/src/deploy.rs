@@ -12,13 +12,14 @@ use std::{
 
 use casewise_ledger::{Hash, account::AccountKey, sha256};
 use casewise_protocol::{ppr, registrar, summary};
+use cosmrs::proto::cosmwasm::wasm::v1::MsgInstantiateContract;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 
 use crate::{
-    Chain, ChainError, ChainParams, Code, Codes, ContractAddress, Contracts, Included, Manifest, Msg,
-    SubmitOptions, Trust, account_to_bech32, submit_and_wait,
+    Chain, ChainError, ChainExt, ChainParams, Code, Codes, ContractAddress, Contracts, Included, Manifest,
+    Msg, SubmitOptions, Trust, account_to_bech32, submit_and_wait,
 };
 
 /// Largest wasm read, bytes; ours stay below 500 kB.
@@ -31,7 +32,9 @@ pub const CONTRACTS: [&str; 3] = ["registrar", "ppr", "summary"];
 pub struct DeployOptions<'a> {
     /// RPC URLs for the manifest.
     pub endpoints: Vec<String>,
-    /// The registrar's authority, bech32 (it can be a group's); `None` = the operator.
+    /// The consortium's account, bech32 (it can be a group's): authority of the registrar and admin
+    /// of registrar and ppr. `None` = the operator, and then the contracts are connected too;
+    /// another's must be, with [`connection`].
     pub authority: Option<String>,
     /// How long a recovery waits, seconds; `None` = the contract's default. For networks made for
     /// tests.
@@ -115,6 +118,23 @@ pub async fn trust_anchor(chain: &dyn Chain, height: u64) -> Result<Trust, Chain
     Ok(Trust { height, header_hash, validators_hash: hash(signed.header.validators_hash, "validators")? })
 }
 
+/// What the authority must still send so that the contracts know each other; empty: nothing.
+pub async fn connection(chain: &dyn Chain, contracts: &Contracts) -> Result<Vec<Msg>, ChainError> {
+    let text = |contract: &ContractAddress| contract.to_bech32(chain.prefix());
+    let (summary, ppr) = (text(&contracts.summary), text(&contracts.ppr));
+    let mut messages = Vec::new();
+    let config: ppr::ConfigResponse = chain.query(&contracts.ppr, &ppr::QueryMsg::Config {}, None).await?;
+    if config.summary.as_ref() != Some(&summary) {
+        messages.push(Msg::execute(contracts.ppr, &ppr::ExecuteMsg::SetSummary { summary })?);
+    }
+    let config: registrar::ConfigResponse =
+        chain.query(&contracts.registrar, &registrar::QueryMsg::Config {}, None).await?;
+    if config.ppr.as_ref() != Some(&ppr) {
+        messages.push(Msg::execute(contracts.registrar, &registrar::ExecuteMsg::SetPpr { ppr })?);
+    }
+    Ok(messages)
+}
+
 struct Deployment<'a> {
     chain: &'a dyn Chain,
     key: &'a AccountKey,
@@ -182,8 +202,7 @@ impl Deployment<'_> {
     }
 
     async fn instantiate_all(&self, codes: &Codes) -> Result<Contracts, ChainError> {
-        let operator = account_to_bech32(&self.key.address(), &self.params.prefix);
-        let authority = self.options.authority.clone().unwrap_or(operator);
+        let authority = self.authority();
         let registrar_msg =
             registrar::InstantiateMsg { authority, recovery_delay: self.options.recovery_delay };
         let registrar = self.instantiate("registrar", &codes.registrar, &registrar_msg).await?;
@@ -193,13 +212,18 @@ impl Deployment<'_> {
         let summary_msg = summary::InstantiateMsg { registrar: text(&registrar), ppr: text(&ppr) };
         let summary = self.instantiate("summary", &codes.summary, &summary_msg).await?;
         self.tell(DeployStep::Connect);
-        // Only the authority may; a group does it by a proposal of its own.
+        let contracts = Contracts { registrar, ppr, summary };
+        // Only the authority may.
         if self.options.authority.is_none() {
-            let to_registrar = registrar::ExecuteMsg::SetPpr { ppr: text(&ppr) };
-            let to_ppr = ppr::ExecuteMsg::SetSummary { summary: text(&summary) };
-            self.send(vec![Msg::execute(registrar, &to_registrar)?, Msg::execute(ppr, &to_ppr)?]).await?;
+            let messages = connection(self.chain, &contracts).await?;
+            submit_and_wait(self.chain, self.key, messages, self.params, &self.options.submit).await?;
         }
-        Ok(Contracts { registrar, ppr, summary })
+        Ok(contracts)
+    }
+
+    fn authority(&self) -> String {
+        let operator = || account_to_bech32(&self.key.address(), &self.params.prefix);
+        self.options.authority.clone().unwrap_or_else(operator)
     }
 
     async fn instantiate<T: Serialize>(
@@ -211,15 +235,22 @@ impl Deployment<'_> {
         self.tell(DeployStep::Instantiate(name));
         let msg = serde_json::to_vec(msg).map_err(|e| ChainError::invalid("message", e))?;
         // What happened must stay what happened: summary has no admin.
-        let admin = (name != "summary").then(|| self.key.address());
-        let label = format!("casewise {name}");
-        let included = self.send(vec![Msg::Instantiate { code_id: code.id, label, admin, msg }]).await?;
+        let admin = (name != "summary").then(|| self.authority()).unwrap_or_default();
+        let message = Msg::raw(&MsgInstantiateContract {
+            sender: account_to_bech32(&self.key.address(), &self.params.prefix),
+            admin,
+            code_id: code.id,
+            label: format!("casewise {name}"),
+            msg,
+            funds: Vec::new(),
+        });
+        let included = self.send(vec![message]).await?;
         let address = event_value(&included, "instantiate", "_contract_address")?;
         ContractAddress::from_bech32(address, &self.params.prefix)
     }
 }
 
-fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a str, ChainError> {
+pub(crate) fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a str, ChainError> {
     let event = included.tx.events.iter().find(|event| event.kind == kind);
     event
         .and_then(|event| event.attribute(key))
@@ -227,7 +258,7 @@ fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a 
 }
 
 /// The wasm of a contract, if it is the one `checksums.txt` names.
-fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
+pub fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
     let file = format!("casewise_{name}.wasm");
     let wrong = |why: String| {
         ChainError::invalid(
@@ -255,7 +286,7 @@ fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
     Ok(wasm)
 }
 
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()

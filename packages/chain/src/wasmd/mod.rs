@@ -38,8 +38,8 @@ use self::{
     },
 };
 use crate::{
-    Account, Allowance, Block, Broadcast, Chain, ChainError, CodeInfo, ContractAddress, ContractInfo, Prefix,
-    StateProof, Tip, TxStatus,
+    Account, Allowance, Block, Broadcast, Chain, ChainError, CodeInfo, ContractAddress, ContractInfo, Event,
+    Prefix, StateProof, Tip, TxStatus,
     address::{account_from_bech32, account_to_bech32},
     allowance, code,
     error::shorten,
@@ -183,8 +183,34 @@ impl WasmdClient {
         Err(refused)
     }
 
+    /// The application's own simulation: every node has it, and a refusal keeps its code.
+    async fn simulation(&self, tx: &[u8]) -> Result<wire::Simulation, ChainError> {
+        let response = self.abci("/app/simulate", tx, None, false).await?;
+        serde_json::from_slice(&response.value).map_err(|e| ChainError::malformed(format!("simulation: {e}")))
+    }
+
+    /// The events a transaction would have now.
+    pub(crate) async fn simulated_events(&self, tx: &[u8]) -> Result<Vec<Event>, ChainError> {
+        let result = self.simulation(tx).await?.result;
+        let result = result.ok_or_else(|| ChainError::malformed("a simulation without result"))?;
+        Ok(result.events.into_iter().map(wire::WireEvent::into_event).collect())
+    }
+
+    /// As `grpc`; `None` when the module says that there is no such thing.
+    pub(crate) async fn lookup<Q: Message, R: Message + Default>(
+        &self,
+        path: &str,
+        query: &Q,
+    ) -> Result<Option<R>, ChainError> {
+        match self.grpc(path, query, None).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ChainError::Refused { log, .. }) if log.contains("not found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A query of one of the SDK's gRPC services.
-    async fn grpc<Q: Message, R: Message + Default>(
+    pub(crate) async fn grpc<Q: Message, R: Message + Default>(
         &self,
         path: &str,
         query: &Q,
@@ -338,11 +364,7 @@ impl Chain for WasmdClient {
     }
 
     async fn simulate(&self, tx: &[u8]) -> Result<u64, ChainError> {
-        // The application's own simulation: every node has it, and a refusal keeps its code.
-        let response = self.abci("/app/simulate", tx, None, false).await?;
-        let answer: wire::Simulation = serde_json::from_slice(&response.value)
-            .map_err(|e| ChainError::malformed(format!("simulation: {e}")))?;
-        Ok(answer.gas_info.gas_used)
+        Ok(self.simulation(tx).await?.gas_info.gas_used)
     }
 
     async fn broadcast(&self, tx: &[u8]) -> Result<Broadcast, ChainError> {
