@@ -5,9 +5,11 @@
 
 mod admin;
 mod case;
+mod claim;
 mod context;
 mod evidence;
 mod exit;
+mod holder;
 mod init;
 mod log;
 mod output;

@@ -81,13 +81,7 @@ pub fn require_acting(
     power: Power,
 ) -> Result<IdentityRecord, ContractError> {
     let identity = identity(deps, case)?;
-    let sender = sender(deps, from)?;
-    // the holder is most senders: only others cost the read of a delegate
-    let delegate = match rules::holder(&identity, sender.as_slice()) {
-        Ok(()) => None,
-        Err(_) => delegate(deps.storage, case, sender.as_slice())?,
-    };
-    rules::acts_for_holder(&identity, delegate.as_ref(), sender.as_slice(), power, now)?;
+    check_acting(deps, now, from, case, power, &identity)?;
     Ok(identity)
 }
 
@@ -99,9 +93,29 @@ pub fn require_deciding(
     case: &CaseId,
     power: Power,
 ) -> Result<IdentityRecord, ContractError> {
-    let identity = require_acting(deps, now, from, case, power)?;
-    not_recovering(deps, now, case)?;
+    let registrar = registrar(deps.storage)?;
+    let registrar = Registrar::new(deps.querier, &registrar);
+    let identity = registrar.identity(case)?.ok_or(Refusal::NoIdentity)?;
+    check_acting(deps, now, from, case, power, &identity)?;
+    rules::not_recovering(registrar.recovery(case)?.as_ref(), now)?;
     Ok(identity)
+}
+
+fn check_acting(
+    deps: Deps,
+    now: u64,
+    from: &Addr,
+    case: &CaseId,
+    power: Power,
+    identity: &IdentityRecord,
+) -> Result<(), ContractError> {
+    let sender = sender(deps, from)?;
+    // the holder is most senders: only others cost the read of a delegate
+    let delegate = match rules::holder(identity, sender.as_slice()) {
+        Ok(()) => None,
+        Err(_) => delegate(deps.storage, case, sender.as_slice())?,
+    };
+    Ok(rules::acts_for_holder(identity, delegate.as_ref(), sender.as_slice(), power, now)?)
 }
 
 /// Refuses while a recovery of the case is running at `now` (Unix ms).

@@ -142,7 +142,7 @@ pub fn migrate(
     msg: MigrateMsg,
     _info: MigrateInfo,
 ) -> Result<Response, ContractError> {
-    let stored = cw2::get_contract_version(deps.storage)?;
+    let stored = cw2::get_contract_version(deps.storage).map_err(|_| ContractError::Migration)?;
     if stored.contract != NAME || !may_migrate(&stored.version, VERSION) {
         return Err(ContractError::Migration);
     }

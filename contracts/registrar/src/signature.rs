@@ -1,16 +1,10 @@
 //! Signatures of holders, over messages of the ledger. Must never take a second form of one.
 
 use casewise_ledger::{sha256, Address, RotateCard};
-use casewise_protocol::convert;
+use casewise_protocol::{convert, signature};
 use cosmwasm_std::{Api, Binary, HexBinary};
 
 use crate::ContractError;
-
-/// Half the order of secp256k1, big-endian: the largest low s.
-const HALF_ORDER: [u8; 32] = [
-    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d,
-    0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
-];
 
 /// A card with the new holder's key and signature, as messages carry it.
 pub struct SignedCard {
@@ -42,16 +36,14 @@ pub fn check_key(holder: &Address, key: &HexBinary) -> Result<(), ContractError>
     }
 }
 
-/// Whether a signature over SHA-256 of the message verifies. The host takes high-S signatures; we
-/// do not, so that a signature has one form.
+/// Whether a signature over SHA-256 of the message verifies, with a low s.
 pub fn verify(
     api: &dyn Api,
     message: &[u8],
     key: &HexBinary,
     signature: &HexBinary,
 ) -> Result<bool, ContractError> {
-    let signature: [u8; 64] = convert::fixed("signature", signature)?;
-    let low = signature[32..] <= HALF_ORDER[..];
-    let verified = api.secp256k1_verify(&sha256(&[message]), &signature, key.as_slice());
-    Ok(low && verified.unwrap_or(false))
+    let bytes: [u8; 64] = convert::fixed("signature", signature)?;
+    let key: [u8; 33] = convert::fixed("key", key)?;
+    Ok(signature::secp256k1(api, &sha256(&[message]), &key, &bytes))
 }

@@ -589,7 +589,7 @@ impl GrantInfo {
 #[serde(deny_unknown_fields)]
 #[schemaifier(mute_warnings)]
 pub struct RevResponse {
-    /// Counts revocations and expiries made known.
+    /// Counts messages that ended live grants or a running emergency access, and new holders.
     pub rev: u32,
 }
 

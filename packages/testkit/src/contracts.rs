@@ -145,6 +145,13 @@ impl Default for Suite {
 impl Suite {
     /// A chain with the three contracts, instantiated in order and made known to each other.
     pub fn new() -> Self {
+        let mut suite = Self::without_ppr();
+        suite.set_ppr();
+        suite
+    }
+
+    /// The same, but registrar does not know ppr yet.
+    pub fn without_ppr() -> Self {
         let mut app = AppBuilder::default().with_api(MockApiBech32::new(PREFIX)).build(|_, _, _| {});
         app.set_block(BlockInfo {
             height: 1,
@@ -175,7 +182,6 @@ impl Suite {
         let mut suite = Self { app, authority: authority.clone(), registrar, ppr, summary };
         let msg = ppr::ExecuteMsg::SetSummary { summary: suite.summary.to_string() };
         suite.ppr(&authority, &msg).expect("the authority sets the summary");
-        suite.set_ppr();
         suite
     }
 
@@ -189,6 +195,13 @@ impl Suite {
     pub fn replace_ppr(&mut self) {
         self.ppr = start_ppr(&mut self.app, &self.authority, &self.registrar);
         self.set_ppr();
+    }
+
+    /// Migrates ppr, as its admin, to the code of now.
+    pub fn migrate_ppr(&mut self) -> Result<(), String> {
+        let code = self.app.contract_data(&self.ppr).expect("ppr is there").code_id;
+        let (admin, ppr) = (self.authority.clone(), self.ppr.clone());
+        self.app.migrate_contract(admin, ppr, &ppr::MigrateMsg {}, code).map(|_| ()).map_err(words)
     }
 
     /// Sends a message in a new block.

@@ -2,6 +2,7 @@
 //! whom, and what is durable before.
 #![allow(clippy::disallowed_methods)] // tests start tasks
 
+mod custody;
 mod grants;
 mod holder;
 mod letters;

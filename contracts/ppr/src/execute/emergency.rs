@@ -42,11 +42,13 @@ pub fn open(
         review: None,
     };
     let latest = state::latest_emergency(deps.storage, &case, &practitioner)?;
-    let unreviewed = state::unreviewed(deps.storage, &practitioner)?;
+    let mut unreviewed = state::unreviewed(deps.storage, &practitioner)?;
     let Change::To(opened) = rules::open_emergency(latest.as_ref(), &unreviewed, wanted)? else {
         return Ok(Response::new());
     };
     let number = save_new(deps.storage, &case, &opened)?;
+    unreviewed.add(case, number, opened.until);
+    save_unreviewed(deps.storage, &practitioner, &unreviewed);
     let EmergencyRecord { reason, until, .. } = opened;
     let event = Event::EmergencyOpened { case, number, practitioner, institution, reason, until };
     Ok(Response::new().add_event(event.into_cosmwasm()))
@@ -78,9 +80,6 @@ fn save_new(
     EMERGENCIES.save(storage, &case.0, &Be32(number));
     record::EMERGENCY.save(storage, &relationship_id(case, number), opened);
     LATEST.save(storage, &delegate_id(case, &opened.practitioner), &Be32(number));
-    let mut unreviewed = state::unreviewed(storage, &opened.practitioner)?;
-    unreviewed.add(*case, number, opened.until);
-    UNREVIEWED.save(storage, &opened.practitioner.0, &unreviewed);
     Ok(number)
 }
 

@@ -3,7 +3,7 @@
 use casewise_ledger::{
     encode,
     grant::DAY_MS,
-    records::{ns, record_key, GrantRecord, GrantStatus},
+    records::{delegate_id, ns, record_key, GrantRecord, GrantStatus},
     V1,
 };
 use casewise_protocol::{
@@ -125,4 +125,22 @@ fn limits_hold_at_the_limit_and_one_past_it() {
         suite.ppr(&patient.addr(), &ExecuteMsg::grant(&case, vec![short])).unwrap_err(),
         "commitment: expected 32 bytes, got 5; send the whole value in hexadecimal"
     );
+}
+
+#[test]
+fn a_holders_own_grant_reads_no_delegate() {
+    let mut suite = Suite::new();
+    let a = suite.admit("A");
+    let patient = suite.onboard(&a, "p");
+    let (case, holder) = (patient.case(), patient.key.address());
+    // a record that does not decode: whoever reads it fails
+    let key = record_key(ns::DELEGATE, &delegate_id(&case, &holder));
+    let other = record_key(ns::DELEGATE, &delegate_id(&case, &a.key.address()));
+    let ppr = suite.ppr.clone();
+    for key in [key, other] {
+        suite.app.contract_storage_mut(&ppr).set(&key, b"damaged");
+    }
+    let share = grants(&suite, &case, &["x"], 1);
+    assert!(suite.ppr(&a.addr(), &share).unwrap_err().starts_with("record delegate:"));
+    suite.ppr(&patient.addr(), &share).unwrap();
 }

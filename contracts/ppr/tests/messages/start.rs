@@ -92,8 +92,22 @@ fn unknown_fields_and_messages_are_refused() {
         json!({"propose": {"case": case, "policy": {"cadence": 1, "lateness": 1, "grace": 1, "completion": 1,
             "amends": null, "note": "x"}}}),
         json!({"forget": {"case": case}}),
+        json!({"suspend": {"case": case, "institution": 1, "until": "1"}}),
+        json!({"invite": {"case": case, "institution": "1"}}),
+        json!({"set_delegate": {"case": case, "account": "x", "powers": ["everything"]}}),
+        json!({"set_delegate": {"case": case, "account": "x", "powers": "grants"}}),
+        json!({"set_delegate": {"case": case, "account": "x", "powers": ["grants"], "until": 5}}),
+        json!({"remove_delegate": {"case": case}}),
+        json!({"open_emergency": {"case": case, "reason": "curiosity", "until": "5"}}),
+        json!({"open_emergency": {"case": case, "reason": "treatment", "until": "18446744073709551616"}}),
+        json!({"open_emergency": {"case": case, "reason": "treatment"}}),
+        json!({"end_emergency": {"case": case, "number": 4_294_967_296u64}}),
+        json!({"review_emergency": {"case": case, "number": 1, "outcome": "unclear"}}),
+        json!({"review_emergency": {"case": case, "number": 1, "outcome": "justified", "note": "x"}}),
+        json!({"holder_changed": {"case": case, "holder": "x"}}),
     ] {
-        suite.send(&sender, &ppr, &wrong).expect_err("not a message");
+        let error = suite.send(&sender, &ppr, &wrong).expect_err("not a message");
+        assert!(!error.starts_with("sender:"), "{wrong} was read as a message: {error}");
     }
     suite.send(&sender, &ppr, &json!({"ack": {"case": case, "rev": 0}})).unwrap();
 }

@@ -27,6 +27,10 @@ fn wrong_senders() {
         (Suite::admission("C"), outsiders(), authority_words),
         (ExecuteMsg::SuspendInstitution { institution: 1 }, outsiders(), authority_words),
         (ExecuteMsg::ResumeInstitution { institution: 1 }, outsiders(), authority_words),
+        (ExecuteMsg::ProposeAuthority { account: Some(account()) }, outsiders(), authority_words),
+        (ExecuteMsg::ProposeAuthority { account: None }, outsiders(), authority_words),
+        (ExecuteMsg::SetPpr { ppr: suite.summary.to_string() }, outsiders(), authority_words),
+        (ExecuteMsg::PauseRegistrations { paused: true }, outsiders(), authority_words),
         (
             ExecuteMsg::UpdateInstitution { institution: 1, name: Some("X".to_string()), endpoint: None },
             vec![a.addr()],

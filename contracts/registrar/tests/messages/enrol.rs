@@ -15,28 +15,14 @@ use casewise_testkit::contracts::{addr, key, Patient, Suite, PREFIX};
 use cosmwasm_std::{Binary, HexBinary};
 use proptest::prelude::*;
 
+use crate::high_s;
+
 fn enrol(offer: &CaseOffer) -> ExecuteMsg {
     ExecuteMsg::enrol(PREFIX, offer).unwrap()
 }
 
 fn sign(key: &AccountKey, offer: &mut CaseOffer) {
     offer.signature = key.sign_message(&offer.message());
-}
-
-/// n − s: the other signature of the same digest, which the host accepts.
-fn high_s(signature: &[u8; 64]) -> [u8; 64] {
-    const ORDER: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
-        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
-    ];
-    let mut high = *signature;
-    let mut borrow = 0i16;
-    for at in (0..32).rev() {
-        let digit = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
-        borrow = i16::from(digit < 0);
-        high[32 + at] = digit.rem_euclid(256) as u8;
-    }
-    high
 }
 
 const SIGNATURE: &str =

@@ -1,21 +1,11 @@
 //! Lanes with a device signer: Open, Anchor and Close with Ed25519 signatures.
 
-use casewise_ledger::{AnchorItem, DeviceSignature};
+use casewise_ledger::AnchorItem;
 use casewise_protocol::{rules::LaneFault, summary::ExecuteMsg};
 use casewise_testkit::contracts::{Institution, Lane, Suite};
 use ed25519_zebra::{SigningKey, VerificationKey};
 
-use crate::{failure, onboarded, send_anchor, send_close};
-
-fn device(name: u8) -> SigningKey {
-    SigningKey::from([name; 32])
-}
-
-fn sign(mut item: AnchorItem, key: &SigningKey, time: u64) -> AnchorItem {
-    let message = item.head().message(&item.lane, time);
-    item.device = Some(DeviceSignature { time, sig: key.sign(&message).into() });
-    item
-}
+use crate::{device, failure, onboarded, send_anchor, send_close, sign};
 
 /// A device lane with `entries` entries, none anchored.
 fn device_lane(entries: u32) -> (Suite, Institution, Lane, SigningKey) {

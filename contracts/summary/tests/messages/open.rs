@@ -132,25 +132,41 @@ fn one_case_in_force_opens_no_other() {
 }
 
 #[test]
-fn a_case_that_is_not_open_takes_no_lane() {
-    let (mut suite, a, patient) = onboarded();
+fn a_case_that_is_not_open_takes_access_lanes_only() {
+    let (mut suite, a, patient, lane) = crate::with_lane(1);
     let case = patient.case();
-    suite.open(&a, &Lane::content(&case, &a, "c"));
-    // winding up and completion are messages of a later version; their records are frozen now
-    for status in [CaseStatus::Closing, CaseStatus::Proposed, CaseStatus::Completed] {
-        let mut record = suite.case(&case).record().unwrap();
-        record.status = status;
-        let summary = suite.summary.clone();
-        let mut storage = suite.app.contract_storage_mut(&summary);
-        storage.set(&record_key(ns::CASE, &case.0), &encode(&record));
-        drop(storage);
-        for lane in [Lane::content(&case, &a, "d"), Lane::access(&case, &a, "a")] {
-            assert_eq!(
-                suite.summary(&a.addr(), &open(&[&lane])).unwrap_err(),
-                "case: is closing or completed and takes no new lanes; corrections go to a new case that amends it"
-            );
+    let digest = crate::wind_up_and_close(&mut suite, &a, &patient, &lane);
+    let propose = ExecuteMsg::propose_completion(&case, &digest);
+    let approve = ExecuteMsg::approve_completion(&case, &digest);
+    let mut access = Lane::access(&case, &a, "access");
+    suite.open(&a, &access);
+    for (status, next) in [
+        (CaseStatus::Closing, Some(propose)),
+        (CaseStatus::Proposed, Some(approve)),
+        (CaseStatus::Completed, None),
+    ] {
+        assert_eq!(crate::case_status(&suite, &case), status);
+        crate::refused(
+            &mut suite,
+            &a.addr(),
+            &open(&[&Lane::content(&case, &a, "d")]),
+            "case: is closing or completed and takes no new lanes; corrections go to a new case that amends it",
+        );
+        // reads go on: the access lane is rotated, closed and opened anew
+        let mut later = access.successor(&format!("{status:?}"));
+        let rotation = access.rotation(&later);
+        let rotated = suite.summary(&a.addr(), &casewise_testkit::contracts::rotations(vec![rotation]));
+        assert_eq!(rotated.unwrap().failed(), []);
+        later.append(1);
+        assert_eq!(suite.anchor(&a, &mut [&mut later]).unwrap().failed(), []);
+        assert_eq!(send_close(&mut suite, &a, vec![later.item(1, 1)]).unwrap().failed(), []);
+        access = Lane::access(&case, &a, &format!("after {status:?}"));
+        suite.open(&a, &access);
+        if let Some(next) = next {
+            suite.summary(&patient.addr(), &next).unwrap();
         }
     }
+    assert_eq!(crate::digest(&suite, &case), digest, "access lanes are no part of it");
 }
 
 #[test]
@@ -169,7 +185,7 @@ fn headers_are_checked_and_it_is_all_or_none() {
     for (header, words) in [
         (
             with(&|h| h.author = Party::Account(patient.key.address())),
-            "headers.author: only institutions write lanes in this version; name your institution",
+            "headers.author: differs from the other headers of the message; send one message per author",
         ),
         (
             with(&|h| h.author = Party::Institution(b.number)),
@@ -237,4 +253,43 @@ fn sixteen_content_lanes_and_one_access_lane() {
     // another case has its own count
     let other = suite.onboard(&a, "q").case();
     suite.open(&a, &Lane::content(&other, &a, "x"));
+}
+
+#[test]
+fn so_many_content_lanes_of_a_case_whoever_writes_them() {
+    use casewise_protocol::summary::MAX_CASE_LANES;
+    let (mut suite, a, patient) = onboarded();
+    let case = patient.case();
+    let mut authors = vec![a];
+    while authors.len() * MAX_OPEN_LANES < MAX_CASE_LANES as usize {
+        authors.push(crate::join(&mut suite, &patient, &format!("I{}", authors.len())));
+    }
+    let mut lanes = Vec::new();
+    for author in &authors {
+        let of: Vec<Lane> = (0..MAX_OPEN_LANES)
+            .map(|n| Lane::content(&case, author, &format!("{}-{n}", author.number)))
+            .collect();
+        suite.summary(&author.addr(), &open(&of.iter().collect::<Vec<_>>())).unwrap();
+        lanes.extend(of);
+    }
+    assert_eq!(suite.case(&case).open, MAX_CASE_LANES);
+    let full = "headers: at most 256 content lanes of a case are open at once; close one first";
+    let own = crate::own_lane(&case, &patient.key.address(), "own");
+    let last = crate::join(&mut suite, &patient, "last");
+    let theirs = Lane::content(&case, &last, "x");
+    crate::refused(&mut suite, &patient.addr(), &open(&[&own]), full);
+    crate::refused(&mut suite, &last.addr(), &open(&[&theirs]), full);
+    // access lanes are not counted, and a rotation takes no more room
+    suite.open(&last, &Lane::access(&case, &last, "access"));
+    let next = lanes[0].successor("next");
+    let rotation = lanes[0].rotation(&next);
+    let rotated = suite.summary(&authors[0].addr(), &casewise_testkit::contracts::rotations(vec![rotation]));
+    assert_eq!(rotated.unwrap().failed(), []);
+    // one that closes makes room for one
+    send_close(&mut suite, &authors[0], vec![next.item(0, 0)]).unwrap();
+    suite.summary(&patient.addr(), &open(&[&own])).unwrap();
+    crate::refused(&mut suite, &last.addr(), &open(&[&theirs]), full);
+    // winding up reaches every one of them
+    let done = suite.summary(&patient.addr(), &ExecuteMsg::wind_up(&case)).unwrap();
+    assert_eq!(done.events().len(), 1 + MAX_CASE_LANES as usize);
 }

@@ -1,10 +1,14 @@
 //! The queries: lanes with their pages, and the one word of a case and an institution.
 
+use casewise_ledger::{records::DisputeCode, LaneId};
 use casewise_protocol::{
+    convert::PartyInfo,
     page::{DEFAULT_LIMIT, MAX_LIMIT},
     ppr,
     rules::CareStatus,
-    summary::{CaseInfo, ExecuteMsg, LaneInfo, LanesResponse, QueryMsg},
+    summary::{
+        CaseInfo, DisputesResponse, EntryKey, ExecuteMsg, LaneInfo, LanesResponse, MarksResponse, QueryMsg,
+    },
 };
 use casewise_testkit::contracts::{rotations, Lane, Suite};
 use cosmwasm_std::HexBinary;
@@ -19,6 +23,10 @@ fn what_is_absent_is_none() {
     assert_eq!(suite.ask_summary::<Option<CaseInfo>>(&QueryMsg::case(&patient.case())), Ok(None));
     let page: LanesResponse = suite.ask_summary(&QueryMsg::lanes(&patient.case(), None, None)).unwrap();
     assert!(page.lanes.is_empty());
+    let msg = QueryMsg::disputes(&patient.case(), None, None);
+    assert!(suite.ask_summary::<DisputesResponse>(&msg).unwrap().disputes.is_empty());
+    let marks = MarksResponse { compromised: None, conflict: None };
+    assert_eq!(suite.ask_summary(&QueryMsg::marks(&lane)), Ok(marks));
 }
 
 #[test]
@@ -32,6 +40,25 @@ fn malformed_questions_name_the_field() {
         (QueryMsg::Lanes { case: short(), start_after: None, limit: None }, "case"),
         (QueryMsg::Lanes { case, start_after: Some(short()), limit: None }, "start_after"),
         (QueryMsg::Status { case: short(), institution: 1 }, "case"),
+        (QueryMsg::Cadence { case: short(), author: PartyInfo::Institution(1) }, "case"),
+        (QueryMsg::Disputes { case: short(), start_after: None, limit: None }, "case"),
+        (
+            QueryMsg::Disputes {
+                case: HexBinary::from([1; 32]),
+                start_after: Some(EntryKey { lane: short(), index: 0 }),
+                limit: None,
+            },
+            "start_after",
+        ),
+        (QueryMsg::Marks { lane: short() }, "lane"),
+        (
+            QueryMsg::Conflicts {
+                author: PartyInfo::Institution(1),
+                start_after: Some(short()),
+                limit: None,
+            },
+            "start_after",
+        ),
     ] {
         let error = suite.ask_summary::<serde_json::Value>(&msg).unwrap_err();
         assert!(error.contains(&format!("{field}: expected 32 bytes, got 31")), "{error}");
@@ -129,4 +156,42 @@ fn a_closed_lane_stays_pending_until_all_of_it_is_seen() {
     }
     let now = status(&suite, &case, 1);
     assert_eq!((now.status, now.closed_unseen), (CareStatus::Accepted, 0));
+}
+
+#[test]
+fn disputes_are_paged_in_ascending_lane_and_index() {
+    let (mut suite, a, patient, first) = with_lane(300);
+    let case = patient.case();
+    let mut second = Lane::content(&case, &a, "second");
+    suite.open(&a, &second);
+    second.append(300);
+    suite.anchor(&a, &mut [&mut second]).unwrap();
+    // a neighbour whose disputes must not show up
+    let other = suite.onboard(&a, "q");
+    let mut theirs = Lane::content(&other.case(), &a, "x");
+    suite.open(&a, &theirs);
+    theirs.append(1);
+    suite.anchor(&a, &mut [&mut theirs]).unwrap();
+    let dispute = |lane: &LaneId, index| ExecuteMsg::dispute(lane, index, DisputeCode::Incomplete);
+    suite.summary(&other.addr(), &dispute(&theirs.id(), 0)).unwrap();
+    let mut entries = Vec::new();
+    // 255 and 256 stand in that order only when the index is big-endian
+    for index in (0..14).chain([255, 256]) {
+        for lane in [first.id(), second.id()] {
+            suite.summary(&patient.addr(), &dispute(&lane, index)).unwrap();
+            entries.push((lane, index));
+        }
+    }
+    entries.sort();
+    assert!(entries.len() > MAX_LIMIT as usize);
+    let ask = |after: Option<usize>, limit| -> Vec<_> {
+        let after = after.map(|at: usize| (&entries[at].0, entries[at].1));
+        let page: DisputesResponse = suite.ask_summary(&QueryMsg::disputes(&case, after, limit)).unwrap();
+        page.disputes.iter().map(|dispute| dispute.record().unwrap().0).collect()
+    };
+    assert_eq!(ask(None, None), entries[..DEFAULT_LIMIT as usize]);
+    assert_eq!(ask(None, Some(MAX_LIMIT + 1)), entries[..MAX_LIMIT as usize]);
+    assert_eq!(ask(Some(MAX_LIMIT as usize - 1), None), entries[MAX_LIMIT as usize..]);
+    assert_eq!(ask(Some(7), Some(2)), entries[8..10]);
+    assert!(ask(Some(entries.len() - 1), None).is_empty());
 }

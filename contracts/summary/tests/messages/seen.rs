@@ -1,13 +1,17 @@
 //! Seen.
 
 use casewise_protocol::{
+    ppr::{self, Power},
     summary::{ExecuteMsg, SeenItem, MAX_SEEN},
     Event,
 };
 use casewise_testkit::contracts::Lane;
 use cosmwasm_std::HexBinary;
 
-use crate::with_lane;
+use crate::{
+    delegate, idle, recoverable, refused, start_recovery, with_lane,
+    words::{self, NOT_HOLDER},
+};
 
 #[test]
 fn it_goes_up_to_the_size_and_never_falls() {
@@ -81,4 +85,42 @@ fn limits_hold_at_the_limit_and_one_past_it() {
         suite.summary(&patient.addr(), &msg).unwrap_err(),
         "lane: expected 32 bytes, got 33; send the whole value in hexadecimal"
     );
+}
+
+#[test]
+fn a_delegate_acknowledges_with_the_power_and_while_it_lasts() {
+    let (mut suite, a, patient) = recoverable();
+    let case = patient.case();
+    let mut lane = Lane::content(&case, &a, "c");
+    suite.open(&a, &lane);
+    lane.append(4);
+    suite.anchor(&a, &mut [&mut lane]).unwrap();
+    let seen = |size| ExecuteMsg::seen(&case, &[(lane.id(), size)]);
+    let proxy = delegate(&mut suite, &patient, "proxy", &[Power::Acknowledgements]);
+    let weak = delegate(&mut suite, &patient, "weak", &[Power::Relationships, Power::Disputes]);
+    refused(&mut suite, &weak, &seen(1), &words::power("acknowledgements"));
+    assert_eq!(suite.summary(&proxy, &seen(1)).unwrap().events().len(), 1);
+    idle(&mut suite, &proxy, &seen(1));
+
+    // its end, exclusive
+    let until = suite.now() + 5_000;
+    let name = ppr::ExecuteMsg::set_delegate(&case, proxy.as_str(), &[Power::Acknowledgements], Some(until));
+    suite.ppr(&patient.addr(), &name).unwrap();
+    crate::until(&mut suite, until - 1);
+    suite.summary(&proxy, &seen(2)).unwrap();
+    refused(&mut suite, &proxy, &seen(3), NOT_HOLDER);
+
+    start_recovery(&mut suite, &case);
+    refused(&mut suite, &patient.addr(), &seen(3), words::RECOVERING);
+    let veto = casewise_protocol::registrar::ExecuteMsg::veto_recovery(&case);
+    suite.registrar(&patient.addr(), &veto).unwrap();
+    suite.summary(&patient.addr(), &seen(3)).unwrap();
+
+    // taken back, and gone with the holder that named it
+    let again = delegate(&mut suite, &patient, "again", &[Power::Acknowledgements]);
+    suite.summary(&again, &seen(4)).unwrap();
+    suite.rotate(&case, "p2");
+    for sender in [again, patient.addr()] {
+        refused(&mut suite, &sender, &seen(4), NOT_HOLDER);
+    }
 }

@@ -61,6 +61,10 @@ fn unknown_fields_and_messages_are_refused() {
         json!({"anchor": {"blob": "***"}}),
         json!({"seen": {"case": patient.case().to_hex(), "items": [{"lane": lanes[0], "size": 1, "x": 1}]}}),
         json!({"wipe": {}}),
+        json!({"wind_up": {"case": patient.case().to_hex(), "grace": 0}}),
+        json!({"compromised": {"lane": lanes[0], "index": -1}}),
+        json!({"compromised": {"lane": lanes[0], "index": 4_294_967_296u64}}),
+        json!({"prove_conflict": {}}),
     ] {
         suite.send(&sender, &summary, &wrong).expect_err("not a message");
     }

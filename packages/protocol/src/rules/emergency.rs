@@ -315,6 +315,10 @@ mod tests {
         assert_eq!(review(&fresh, Oversight, off, second), Err(Refusal::Suspended { institution: 2 }));
         let own = review_emergency(&fresh, &institution(Provider, on), &ME.0, first);
         assert_eq!(own, Err(Refusal::OwnReview));
+        assert_eq!(
+            Refusal::OwnReview.to_string(),
+            "sender: opened this access itself; another operator must review it"
+        );
     }
 
     #[derive(Clone, Debug)]

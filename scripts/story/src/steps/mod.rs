@@ -1,6 +1,7 @@
 //! The steps, one file each. A step does one thing, checks it, and says what it saw.
 
 pub mod at_rest;
+pub mod claim;
 pub mod evidence;
 pub mod follow;
 pub mod ingest;
