@@ -160,8 +160,14 @@ fn command_lines_that_cannot_be_used() {
             "admin institution add --name A --endpoint http://a.example --account x --kem y --mnemonic-file [DIR]/passphrase",
         ),
         ("usage-admin-authority-nobody", "admin authority propose --mnemonic-file [DIR]/passphrase"),
-        ("usage-admin-upgrade-summary", "admin upgrade summary --artifacts [DIR] --mnemonic-file [DIR]/passphrase"),
-        ("usage-admin-upgrade-artifacts", "admin upgrade ppr --artifacts [DIR] --mnemonic-file [DIR]/passphrase"),
+        (
+            "usage-admin-upgrade-summary",
+            "admin upgrade summary --artifacts [DIR] --mnemonic-file [DIR]/passphrase",
+        ),
+        (
+            "usage-admin-upgrade-artifacts",
+            "admin upgrade ppr --artifacts [DIR] --mnemonic-file [DIR]/passphrase",
+        ),
         (
             "usage-admin-group",
             "admin pause --group wasm1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq4nnjm9 --mnemonic-file [DIR]/words",
