@@ -19,7 +19,10 @@ use casewise_protocol::{
     convert::{self, InstitutionKind},
     ppr, registrar, summary,
 };
-use cosmwasm_std::{Addr, BlockInfo, Empty, StdError, Timestamp, from_json};
+use cosmwasm_std::{
+    Addr, Binary, BlockInfo, Deps, DepsMut, Empty, Env, MessageInfo, Order, Response, StdError, Storage,
+    Timestamp, from_json,
+};
 use cw_multi_test::{App, AppBuilder, AppResponse, BankKeeper, ContractWrapper, Executor, MockApiBech32};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -57,6 +60,53 @@ impl Done {
     pub fn failed(&self) -> Vec<summary::Failure> {
         let data = self.response.data.as_ref().expect("the answer to a batch has data");
         from_json::<summary::BatchResponse>(data).expect("a batch's data").failed
+    }
+}
+
+/// How a contract does what a message says.
+pub type Execute<Msg, Error> = fn(DepsMut, Env, MessageInfo, Msg) -> Result<Response, Error>;
+/// How a contract answers.
+pub type Query<Msg, Error> = fn(Deps, Env, Msg) -> Result<Binary, Error>;
+type PprQuery = Query<ppr::QueryMsg, casewise_ppr::ContractError>;
+
+/// The code of the contracts: the real one unless a test puts something around it.
+#[derive(Clone, Copy)]
+pub struct Code {
+    /// registrar's messages.
+    pub registrar: Execute<registrar::ExecuteMsg, casewise_registrar::ContractError>,
+    /// ppr's messages.
+    pub ppr: Execute<ppr::ExecuteMsg, casewise_ppr::ContractError>,
+    /// ppr's answers.
+    pub ppr_query: Query<ppr::QueryMsg, casewise_ppr::ContractError>,
+    /// summary's messages.
+    pub summary: Execute<summary::ExecuteMsg, casewise_summary::ContractError>,
+    /// summary's answers.
+    pub summary_query: Query<summary::QueryMsg, casewise_summary::ContractError>,
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Self {
+            registrar: casewise_registrar::contract::execute,
+            ppr: casewise_ppr::contract::execute,
+            ppr_query: casewise_ppr::contract::query,
+            summary: casewise_summary::contract::execute,
+            summary_query: casewise_summary::contract::query,
+        }
+    }
+}
+
+/// All state of a chain at one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    block: BlockInfo,
+    state: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Snapshot {
+    /// Whether two chains have the same state, at whatever block.
+    pub fn same_state(&self, other: &Self) -> bool {
+        self.state == other.state
     }
 }
 
@@ -145,13 +195,23 @@ impl Default for Suite {
 impl Suite {
     /// A chain with the three contracts, instantiated in order and made known to each other.
     pub fn new() -> Self {
-        let mut suite = Self::without_ppr();
+        Self::with_code(Code::default())
+    }
+
+    /// The same with other code in place of a contract's: for tests that show that a wrong contract
+    /// is noticed.
+    pub fn with_code(code: Code) -> Self {
+        let mut suite = Self::parts(code);
         suite.set_ppr();
         suite
     }
 
     /// The same, but registrar does not know ppr yet.
     pub fn without_ppr() -> Self {
+        Self::parts(Code::default())
+    }
+
+    fn parts(code: Code) -> Self {
         let mut app = AppBuilder::default().with_api(MockApiBech32::new(PREFIX)).build(|_, _, _| {});
         app.set_block(BlockInfo {
             height: 1,
@@ -161,7 +221,7 @@ impl Suite {
         let authority = addr(&key("authority").address());
         let registrar = {
             let code = ContractWrapper::new(
-                casewise_registrar::contract::execute,
+                code.registrar,
                 casewise_registrar::contract::instantiate,
                 casewise_registrar::contract::query,
             )
@@ -169,12 +229,12 @@ impl Suite {
             let msg = registrar::InstantiateMsg { authority: authority.to_string(), recovery_delay: None };
             instantiate(&mut app, Box::new(code), &authority, &msg, "registrar", Some(&authority))
         };
-        let ppr = start_ppr(&mut app, &authority, &registrar);
+        let ppr = start_ppr(&mut app, &authority, &registrar, (code.ppr, code.ppr_query));
         let summary = {
             let code = ContractWrapper::new(
-                casewise_summary::contract::execute,
+                code.summary,
                 casewise_summary::contract::instantiate,
-                casewise_summary::contract::query,
+                code.summary_query,
             );
             let msg = summary::InstantiateMsg { registrar: registrar.to_string(), ppr: ppr.to_string() };
             instantiate(&mut app, Box::new(code), &authority, &msg, "summary", None)
@@ -193,7 +253,8 @@ impl Suite {
 
     /// Puts a new ppr, which knows no summary, in place of the old one.
     pub fn replace_ppr(&mut self) {
-        self.ppr = start_ppr(&mut self.app, &self.authority, &self.registrar);
+        let code = Code::default();
+        self.ppr = start_ppr(&mut self.app, &self.authority, &self.registrar, (code.ppr, code.ppr_query));
         self.set_ppr();
     }
 
@@ -212,6 +273,16 @@ impl Suite {
         msg: &M,
     ) -> Outcome {
         self.advance(BLOCK_MS);
+        self.send_now(sender, contract, msg)
+    }
+
+    /// Sends a message in the present block.
+    pub fn send_now<M: Serialize + core::fmt::Debug>(
+        &mut self,
+        sender: &Addr,
+        contract: &Addr,
+        msg: &M,
+    ) -> Outcome {
         let sent = self.app.execute_contract(sender.clone(), contract.clone(), msg, &[]);
         sent.map(done).map_err(words)
     }
@@ -254,6 +325,21 @@ impl Suite {
     /// All raw keys and values of a contract's state.
     pub fn dump(&self, contract: &Addr) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.app.dump_wasm_raw(contract)
+    }
+
+    /// All state of the chain.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.app.storage().range(None, None, Order::Ascending).collect();
+        Snapshot { block: self.app.block_info(), state }
+    }
+
+    /// Goes back to a snapshot of this chain.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.app.set_block(snapshot.block.clone());
+        let storage = self.app.storage_mut();
+        let keys: Vec<_> = storage.range(None, None, Order::Ascending).map(|(key, _)| key).collect();
+        keys.iter().for_each(|key| storage.remove(key));
+        snapshot.state.iter().for_each(|(key, value)| storage.set(key, value));
     }
 
     /// A new block, `ms` later.
@@ -447,13 +533,14 @@ fn instantiate<M: Serialize>(
         .expect("the contract starts")
 }
 
-fn start_ppr(app: &mut App<BankKeeper, MockApiBech32>, authority: &Addr, registrar: &Addr) -> Addr {
-    let code = ContractWrapper::new(
-        casewise_ppr::contract::execute,
-        casewise_ppr::contract::instantiate,
-        casewise_ppr::contract::query,
-    )
-    .with_migrate(casewise_ppr::contract::migrate);
+fn start_ppr(
+    app: &mut App<BankKeeper, MockApiBech32>,
+    authority: &Addr,
+    registrar: &Addr,
+    (execute, query): (Execute<ppr::ExecuteMsg, casewise_ppr::ContractError>, PprQuery),
+) -> Addr {
+    let code = ContractWrapper::new(execute, casewise_ppr::contract::instantiate, query)
+        .with_migrate(casewise_ppr::contract::migrate);
     let msg = ppr::InstantiateMsg { registrar: registrar.to_string() };
     instantiate(app, Box::new(code), authority, &msg, "ppr", Some(authority))
 }

@@ -3,3 +3,5 @@
 pub mod canary;
 pub mod contracts;
 pub mod fhir;
+pub mod messages;
+pub mod model;

@@ -1,3 +1,5 @@
+mod document;
+
 use super::*;
 use casewise_ledger::{Class, Party, V1};
 use proptest::prelude::*;
