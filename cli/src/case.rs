@@ -11,8 +11,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::claim;
 use crate::context::{Context, read_phrase};
 use crate::exit::Failure;
+use crate::holder::{self, RecoverArgs};
 use crate::output::{short, table, time};
 
 /// How often `case watch` looks, ms.
@@ -33,8 +35,13 @@ pub enum CaseCommand {
     Watch(WatchArgs),
     /// Print the case chain: the case's anchors as blocks
     Chain(CaseArg),
-    /// Look on chain for the cases of this phrase
-    Recover,
+    /// Take over a case that an institution holds for you
+    #[command(subcommand)]
+    Claim(claim::ClaimCommand),
+    /// Put a fresh account and key of this wallet in the holder's place
+    Rotate(CaseArg),
+    /// Look on chain for the cases of this phrase; or take a case over with its second phrase
+    Recover(RecoverArgs),
 }
 
 /// Which case.
@@ -111,7 +118,9 @@ pub async fn run(context: &Context, command: &CaseCommand) -> Result<(), Failure
         CaseCommand::Accept(args) => accept(context, args).await,
         CaseCommand::Watch(args) => watch(context, args).await,
         CaseCommand::Chain(args) => chain(context, args).await,
-        CaseCommand::Recover => recover(context).await,
+        CaseCommand::Claim(command) => claim::run(context, command).await,
+        CaseCommand::Rotate(args) => holder::rotate(context, args).await,
+        CaseCommand::Recover(args) => holder::recover(context, args).await,
     }
 }
 
@@ -169,26 +178,37 @@ async fn list(context: &Context) -> Result<(), Failure> {
     store.close().await;
     let answer: Vec<Value> = cases.iter().map(case_value).collect();
     context.output.answer(&answer, || {
-        let mut rows = table(["case", "id", "institution", "made here"]);
+        let mut rows = table(["case", "id", "institution", "made here", "epoch", "recovery"]);
         for case in &cases {
             rows.add_row([
                 case.n.to_string(),
                 short(case.case),
                 case.institution.to_string(),
                 time(case.made),
+                case.epoch.to_string(),
+                case.recovering
+                    .map_or_else(String::new, |seen| format!("running, ready {}", time(seen.ready))),
             ]);
         }
         rows.to_string()
     })
 }
 
-fn case_value(case: &CaseState) -> Value {
+/// A case of the wallet, for programs.
+pub fn case_value(case: &CaseState) -> Value {
     json!({
         "n": case.n,
         "case": case.case,
         "institution": case.institution,
         "made": case.made,
         "recovered": case.offer.is_none(),
+        "epoch": case.epoch,
+        "key": case.key,
+        "recovery": case.recovering.map(|seen| json!({
+            "ready": seen.ready,
+            "lapses": seen.lapses,
+            "attested": seen.attested,
+        })),
     })
 }
 
@@ -228,6 +248,9 @@ struct Shown {
     n: u32,
     case: String,
     enrolled: bool,
+    epoch: u32,
+    recovery: Option<Value>,
+    waiting: Vec<u32>,
     new_entries: u64,
     institutions: Vec<Value>,
     lanes: Vec<Value>,
@@ -239,6 +262,9 @@ impl Shown {
             n: followed.case.n,
             case: followed.case.case.to_string(),
             enrolled: followed.identity.is_some(),
+            epoch: followed.case.epoch,
+            recovery: Some(case_value(&followed.case)["recovery"].clone()).filter(|seen| !seen.is_null()),
+            waiting: followed.untold(),
             new_entries: followed.new_entries,
             institutions: followed.institutions.iter().map(institution_value).collect(),
             lanes: followed.lanes.iter().map(lane_value).collect(),
@@ -316,6 +342,25 @@ fn shown(followed: &Followed) -> String {
         ]);
     }
     out.push_str(&format!("{rows}\n"));
+    if followed.case.epoch > 0 {
+        out.push_str(&format!(
+            "Its holder has changed {} times; the key has that epoch.\n",
+            followed.case.epoch
+        ));
+    }
+    if let Some(seen) = followed.case.recovering {
+        out.push_str(&format!(
+            "A RECOVERY IS RUNNING and can be finished from {}: casewise case recover status\n",
+            time(seen.ready)
+        ));
+    }
+    for number in followed.untold() {
+        out.push_str(&format!("Institution {number} does not have the new key yet; it is told again.\n"));
+    }
+    let lost = followed.lanes.iter().filter(|lane| !lane.readable && lane.trouble.is_none()).count();
+    if lost > 0 {
+        out.push_str(&format!("Lanes whose keys are not in this wallet: {lost}.\n"));
+    }
     if followed.lanes.iter().any(unseen) {
         out.push_str("There are entries you have not acknowledged: casewise case accept\n");
     }
@@ -513,14 +558,5 @@ fn block_value(block: &CaseBlock) -> Value {
         "hash": hex::encode(block.hash()),
         "heads": heads.collect::<Vec<_>>(),
         "bytes": hex::encode(encode(block)),
-    })
-}
-
-async fn recover(context: &Context) -> Result<(), Failure> {
-    let found = context.with_patient(async |patient| Ok(patient.recover().await?)).await?;
-    let answer: Vec<Value> = found.iter().map(case_value).collect();
-    context.output.answer(&answer, || match found.len() {
-        0 => "No case was found that is not in the wallet.".into(),
-        count => format!("Cases found: {count}. See them with: casewise case list"),
     })
 }

@@ -18,6 +18,7 @@ use casewise_seal::{ListedEntry, Sealer};
 use crate::{
     AgentError, App,
     committer::CommitError,
+    holders,
     input::Input,
     store::{EntryRow, IdempotencyRow, LaneRow, LaneState, Refusal, Write},
 };
@@ -73,17 +74,19 @@ pub async fn append(app: &App, what: Append<'_>) -> Result<Result<Appended, Refu
     loop {
         app.writing()?;
         let lane = live_lane(app, &what.case, what.class).await?;
-        match append_to(app, lane, &mut what).await? {
+        match append_to(app, lane, &mut what, Vec::new()).await? {
             Err(Refusal::Lane) => continue,
             done => return Ok(done),
         }
     }
 }
 
-async fn append_to(
+/// Adds an entry to one lane, with other writes in the same transaction.
+pub(crate) async fn append_to(
     app: &App,
     lane: LaneId,
     what: &mut Append<'_>,
+    also: Vec<Write>,
 ) -> Result<Result<Appended, Refusal>, AgentError> {
     let _one = app.lock(&lane).await;
     let lease = app.epoch.lease().await;
@@ -126,7 +129,7 @@ async fn append_to(
         keys: lease.wrap(&*app.random, lane, &keys)?,
         idempotency: what.idempotency.map(|(key, request)| IdempotencyRow { key, request, lane, index }),
     };
-    match app.committer.commit(vec![write]).await {
+    match app.committer.commit([vec![write], also].concat()).await {
         Ok(()) => {}
         Err(CommitError::Refused(refusal)) => {
             app.blobs.discard(&entry.body_sha256).await?;
@@ -217,6 +220,8 @@ enum Found {
 
 async fn find_lane(app: &App, case: &CaseId, class: Class) -> Result<Found, AgentError> {
     let rev = app.store.rev(case).await?.rev;
+    // as long as the key of a new holder is not known, no lane can follow: care goes on in the old one
+    let follows = holders::key_known(app, case).await?;
     let mut soon = false;
     for lane in app.store.lanes_of(case).await? {
         if lane.header.class != class || lane.header.signer.is_some() {
@@ -225,7 +230,9 @@ async fn find_lane(app: &App, case: &CaseId, class: Class) -> Result<Found, Agen
         let status = app.store.lane_view(&lane.lane).await?.map(|view| view.record.status);
         match (lane.state, status) {
             // The revocation is in a block: nothing more goes where the reader has keys.
-            (LaneState::Live, Some(LaneStatus::Open)) if class == Class::Content && lane.rev < rev => {
+            (LaneState::Live, Some(LaneStatus::Open))
+                if class == Class::Content && lane.rev < rev && follows =>
+            {
                 soon = true
             }
             (LaneState::Live, Some(LaneStatus::Open)) => return Ok(Found::Live(lane.lane)),

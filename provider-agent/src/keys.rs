@@ -47,6 +47,8 @@ pub enum Use {
     Request,
     /// The key under which openings lie in the database.
     OpeningKey,
+    /// The key under which the keys of custodial holders lie in the database.
+    CustodyKey,
 }
 
 impl Use {
@@ -56,6 +58,7 @@ impl Use {
             Self::IdempotencyKey => b"casewise/agent/idempotency/v1",
             Self::Request => b"casewise/agent/request/v1",
             Self::OpeningKey => b"casewise/agent/opening-key/v1",
+            Self::CustodyKey => b"casewise/agent/custody-key/v1",
         }
     }
 }

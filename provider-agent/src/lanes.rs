@@ -8,6 +8,7 @@ use casewise_keytree::KeySet;
 use casewise_ledger::{
     CaseId, Class, Head, LaneHeader, LaneId, V1,
     lane::{MINIMUM, root_commitment},
+    records::LaneStatus,
 };
 use casewise_seal::{KemPublic, LaneKeys, Letter, LetterKind, Payload};
 use zeroize::Zeroizing;
@@ -16,6 +17,7 @@ use crate::{
     AgentError, App,
     committer::CommitError,
     epoch::Lease,
+    holders,
     store::{Batch, CaseRow, EndReason, LaneRow, LaneState, LetterRow, RevView, Write},
     successors,
 };
@@ -35,14 +37,8 @@ struct Holder {
 /// The holder's key and the case's counter. `None`: the chain names another key than the one we were
 /// shown, so no letter can be written and no lane opened until the new one arrives.
 async fn holder(app: &App, row: &CaseRow) -> Result<Option<Holder>, AgentError> {
-    let kem = KemPublic::from_bytes(&row.offer.kem_key).map_err(AgentError::broken)?;
-    let rev = app.store.rev(&row.case).await?.rev;
-    let epoch = match app.store.identity(&row.case).await? {
-        Some(identity) if identity.record.kem != kem.hash() => return Ok(None),
-        Some(identity) => identity.record.epoch,
-        None => 0,
-    };
-    Ok(Some(Holder { kem, epoch, rev }))
+    let Some((kem, epoch)) = holders::key(app, row).await? else { return Ok(None) };
+    Ok(Some(Holder { kem, epoch, rev: app.store.rev(&row.case).await?.rev }))
 }
 
 /// A new lane: its id, its header, its root, and the writes that make it.
@@ -129,6 +125,12 @@ pub async fn first_lanes(
     Ok((lanes, writes))
 }
 
+/// The writes that make one more content lane of a case. `None`: the holder's key is not known yet.
+pub async fn content_lane(app: &App, lease: &Lease<'_>, row: &CaseRow) -> Result<Option<Batch>, AgentError> {
+    let Some(holder) = holder(app, row).await? else { return Ok(None) };
+    Ok(Some(new_lane(app, lease, row.case, Class::Content, &holder, None)?.writes))
+}
+
 /// The writes that give `old` a successor: the new lane, the patient's letter, the letters of readers
 /// whose openings follow.
 async fn succeed(
@@ -147,22 +149,25 @@ async fn succeed(
     Ok(writes)
 }
 
-/// Ends all live content lanes of a case whose keys we hold and gives each a successor, in one
-/// transaction. Returns whether there was anything to do and it was done. Lanes of devices are
-/// succeeded at the device's next contact.
+/// Ends all live content lanes of a case whose keys we hold, and, when its holder changed, the access
+/// lane too; gives each a successor, in one transaction. Returns whether there was anything to do and
+/// it was done. Lanes of devices are succeeded at the device's next contact; lanes that are closing
+/// get no successor.
 pub async fn rotate_all(app: &App, case: &CaseId) -> Result<bool, AgentError> {
     let Some(row) = app.store.case(case).await? else { return Ok(false) };
     let Some(holder) = holder(app, &row).await? else { return Ok(false) };
     let lease = app.epoch.lease().await;
     let mut batch = Batch::new();
     for lane in app.store.lanes_of(case).await? {
-        let due = lane.state == LaneState::Live
-            && lane.header.class == Class::Content
-            && lane.header.signer.is_none()
-            && lane.rev < holder.rev;
-        if due {
-            batch.extend(succeed(app, &lease, &lane, EndReason::Revoked, &holder).await?);
+        if lane.state != LaneState::Live || lane.header.signer.is_some() || !is_open(app, &lane.lane).await? {
+            continue;
         }
+        let reason = match lane.header.class {
+            _ if lane.header.epoch < holder.epoch => EndReason::Holder,
+            Class::Content if lane.rev < holder.rev => EndReason::Revoked,
+            _ => continue,
+        };
+        batch.extend(succeed(app, &lease, &lane, reason, &holder).await?);
     }
     if batch.is_empty() {
         return Ok(false);
@@ -173,6 +178,12 @@ pub async fn rotate_all(app: &App, case: &CaseId) -> Result<bool, AgentError> {
         Err(CommitError::Refused(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a lane of ours is open on chain, and not closing.
+async fn is_open(app: &App, lane: &LaneId) -> Result<bool, AgentError> {
+    let view = app.store.lane_view(lane).await?;
+    Ok(view.is_some_and(|view| view.record.status == LaneStatus::Open))
 }
 
 /// After each block: rotates the lanes of every case whose `rev` went up.
@@ -187,16 +198,27 @@ pub async fn rotate_due(app: &App) -> Result<(), AgentError> {
 }
 
 /// Whether the case's counter may be acknowledged: no content lane that we may write, and none whose
-/// successor is still to be opened, was made before it went up. What a restore gave up is never
-/// written, and its keys are gone.
+/// successor is still to be opened, was made before it went up, and no lane was made for the key of a
+/// former holder. What a restore gave up, or what is closing, takes nothing more.
 pub async fn may_ack(app: &App, case: &CaseId, rev: &RevView) -> Result<bool, AgentError> {
-    let lanes = app.store.lanes_of(case).await?;
-    Ok(!lanes.iter().any(|lane| {
-        lane.header.class == Class::Content
-            && lane.state != LaneState::Closed
-            && lane.reason != Some(EndReason::Restored)
-            && lane.rev < rev.rev
-    }))
+    let epoch = app.store.identity(case).await?.map_or(0, |identity| identity.record.epoch);
+    for lane in app.store.lanes_of(case).await? {
+        if lane.state == LaneState::Closed || lane.reason == Some(EndReason::Restored) {
+            continue;
+        }
+        let of_before = lane.header.signer.is_none() && lane.header.epoch < epoch;
+        let behind = lane.header.class == Class::Content && lane.rev < rev.rev;
+        if (behind || of_before) && !is_closing(app, &lane).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a lane is closing on chain: it takes its close entry and nothing more.
+async fn is_closing(app: &App, lane: &LaneRow) -> Result<bool, AgentError> {
+    let view = app.store.lane_view(&lane.lane).await?;
+    Ok(view.is_some_and(|view| view.record.status == LaneStatus::Closing))
 }
 
 /// Gives successors to lanes that were ended by a restore, [`MAX_SUCCESSORS`] in one commit. Returns

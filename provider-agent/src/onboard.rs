@@ -18,7 +18,7 @@ use crate::{
     committer::CommitError,
     keys::Use,
     lanes,
-    store::{CaseRow, CaseState, LaneState, Write},
+    store::{Batch, CaseRow, CaseState, LaneState, Write},
 };
 
 /// Registers a case. The flag says whether it is new here; repeating an offer changes nothing.
@@ -50,12 +50,14 @@ pub async fn register(app: &App, request: &NewCase) -> Result<(bool, CaseOpened)
     // A case that this database has lost is known to the chain: its lanes wait for their successors.
     let state = if enrolled { CaseState::Enrolled } else { CaseState::Offered };
     let row = CaseRow { case, offer: offer.clone(), policy, state, error: None };
-    store(app, row, known.is_some()).await?;
+    store(app, row, known.is_some(), Batch::new()).await?;
     app.work.notify_one();
     Ok((known.is_none(), opened(app, &case).await?))
 }
 
-async fn store(app: &App, row: CaseRow, again: bool) -> Result<(), AgentError> {
+/// Stores a case with its first lanes, their letters and `more`, together. `again`: the chain refused
+/// it before.
+pub(crate) async fn store(app: &App, row: CaseRow, again: bool, more: Batch) -> Result<(), AgentError> {
     let lease = app.epoch.lease().await;
     let has_lanes = app.store.lanes_of(&row.case).await?.iter().any(|lane| lane.state == LaneState::Opening);
     let lanes = if row.state == CaseState::Enrolled || has_lanes {
@@ -65,6 +67,7 @@ async fn store(app: &App, row: CaseRow, again: bool) -> Result<(), AgentError> {
     };
     let mut batch = vec![if again { Write::Reoffer(row) } else { Write::NewCase(row) }];
     batch.extend(lanes);
+    batch.extend(more);
     match app.committer.commit(batch).await {
         // Somebody else was first with the same case; what they stored is answered.
         Ok(()) | Err(CommitError::Refused(_)) => Ok(()),
@@ -96,7 +99,8 @@ fn check_offer(app: &App, offer: &CaseOffer) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn opened(app: &App, case: &CaseId) -> Result<CaseOpened, AgentError> {
+/// What is answered about a case that is registered here.
+pub(crate) async fn opened(app: &App, case: &CaseId) -> Result<CaseOpened, AgentError> {
     let lanes = app.store.lanes_of(case).await?;
     let in_use = |state| matches!(state, LaneState::Opening | LaneState::Live);
     Ok(CaseOpened {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::to_bytes,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware::{self, Next},
     response::Response,
@@ -17,15 +17,17 @@ use axum::{
 use casewise_api::{
     Problem, ProblemKind,
     body::{IngestQuery, Link, NewCase},
+    custody::{ClaimBody, NewCustodialCase},
     header::{IDEMPOTENCY_KEY, bearer_matches},
     limits::MAX_JSON,
     route::private,
 };
+use casewise_ledger::CaseId;
 use futures::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use crate::{AgentError, App, epoch, ingest, onboard, parse, public::answer::Reply, status};
+use crate::{AgentError, App, custody, epoch, ingest, onboard, parse, public::answer::Reply, status};
 
 /// Replaces the epoch key at once. POST.
 pub const EPOCH: &str = "/v1/epoch";
@@ -40,6 +42,8 @@ pub fn router(app: Arc<App>, token: Zeroizing<String>, more: Router) -> Router {
     let state = Arc::new(Private { app, token });
     Router::new()
         .route(private::CASES, post(cases))
+        .route(private::CUSTODIAL, post(custodial))
+        .route(private::CLAIM, put(claim).get(show_claim))
         .route(private::LINKS, put(links))
         .route(private::ENTRIES, post(entries))
         .route(private::STATUS, get(show_status))
@@ -104,6 +108,38 @@ async fn cases(State(state): State<Arc<Private>>, request: Request) -> Response 
         json(&state.app, created, &case)
     };
     answer(&state.app, result.await)
+}
+
+async fn custodial(State(state): State<Arc<Private>>, request: Request) -> Response {
+    let result = async {
+        let key = text(request.headers(), IDEMPOTENCY_KEY)?;
+        let request: NewCustodialCase = body(request).await?;
+        let (created, case) = custody::enrol(&state.app, &request, key.as_deref()).await?;
+        json(&state.app, created, &case)
+    };
+    answer(&state.app, result.await)
+}
+
+async fn claim(State(state): State<Arc<Private>>, Path(case): Path<String>, request: Request) -> Response {
+    let result = async {
+        let case = case_id(&case)?;
+        let body: ClaimBody = body(request).await?;
+        json(&state.app, false, &custody::take(&state.app, &case, &body.request).await?)
+    };
+    answer(&state.app, result.await)
+}
+
+async fn show_claim(State(state): State<Arc<Private>>, Path(case): Path<String>) -> Response {
+    let result = async {
+        let case = case_id(&case)?;
+        json(&state.app, false, &custody::show(&state.app, &case).await?)
+    };
+    answer(&state.app, result.await)
+}
+
+/// A case in a path.
+fn case_id(text: &str) -> Result<CaseId, Problem> {
+    text.parse().map_err(|error| Problem::new(ProblemKind::Malformed, &format!("{error}.")).field("case"))
 }
 
 async fn links(State(state): State<Arc<Private>>, request: Request) -> Response {

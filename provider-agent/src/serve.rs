@@ -18,6 +18,7 @@ use crate::{
     app::{Gate, Parts},
     committer,
     config::Config,
+    custody,
     epoch::{self, Epoch, Judgement},
     housekeeping, keyfile,
     keys::Keys,
@@ -187,6 +188,11 @@ pub async fn serve(config: Config) -> Result<()> {
     tasks.spawn(async move { ("watcher", halted(&at, watcher::run(&at).await).await) });
     let at = app.clone();
     tasks.spawn(async move { ("submitter", halted(&at, submitter::run(&at).await).await) });
+    let at = app.clone();
+    tasks.spawn(async move {
+        custody::run(&at).await;
+        ("custodial holders", Ok(()))
+    });
     let at = app.clone();
     tasks.spawn(async move { ("epoch keys", keep_epoch(&at).await) });
     let (at, others) = (serving.clone(), peers);

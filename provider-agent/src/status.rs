@@ -36,13 +36,21 @@ pub async fn status(app: &App) -> Result<Status, AgentError> {
     })
 }
 
-/// Lanes to be anchored or succeeded, and cases to be enrolled.
+/// Lanes to be anchored, succeeded, opened or closed, cases to be enrolled, allowances to be given.
 async fn queued(app: &App) -> Result<u64, AgentError> {
     let store = &app.store;
     let lanes = store.dirty(MOST).await?.len() + store.rotating(MOST).await?.len();
     let offered = store.cases_in(CaseState::Offered, MOST).await?.len();
     let allowed = store.cases_in(CaseState::Allowed, MOST).await?.len();
-    Ok((lanes + offered + allowed) as u64)
+    let lanes = lanes + store.unopened(MOST).await?.len() + closes(app).await?;
+    let sponsored = store.to_sponsor(MOST).await?.len();
+    Ok((lanes + offered + allowed + sponsored) as u64)
+}
+
+/// Content lanes that wait for their close, those of devices apart.
+async fn closes(app: &App) -> Result<usize, AgentError> {
+    let lanes = app.store.closing(None, MOST).await?;
+    Ok(lanes.iter().filter(|(row, _)| row.header.signer.is_none()).count())
 }
 
 /// Whether the agent serves: it writes, and its view of the chain moves.

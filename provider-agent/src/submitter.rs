@@ -13,17 +13,19 @@ use std::collections::BTreeMap;
 use casewise_chain::{Broadcast, ChainError, Gas, Msg, PeriodicLimit, SignedTx, TxDraft, code};
 use casewise_ledger::{
     AnchorBatch, AnchorItem, Hash, Head, LaneId, RotateBatch, RotateItem, V1, merkle::ProofPlan,
+    records::LaneStatus,
 };
 use casewise_protocol::{ppr, registrar, summary};
 
 use crate::{
     AgentError, App,
     app::Gate,
+    closing,
     committer::CommitError,
     crash::crash_point,
     lanes,
     restore::{self, Sequence, Standing},
-    store::{Action, CaseRow, CaseState, LaneRow, LaneState, LaneView, TxRow, TxState, Write},
+    store::{Action, CaseRow, CaseState, HolderWrite, LaneRow, LaneState, LaneView, TxRow, TxState, Write},
 };
 
 /// For how many blocks after the tip a transaction is valid.
@@ -32,6 +34,10 @@ pub const TX_TIMEOUT_BLOCKS: u64 = 30;
 pub const MAX_ANCHORS: u32 = 500;
 /// Most lanes succeeded in one transaction.
 pub const MAX_ROTATIONS: u32 = 64;
+/// Most lanes closed in one transaction.
+pub const MAX_CLOSES: usize = 64;
+/// Most lanes of enrolled cases opened in one transaction.
+pub const MAX_OPENINGS: u32 = 16;
 /// Most cases enrolled in one transaction.
 pub const MAX_ENROLMENTS: u32 = 32;
 /// Most fee allowances in one transaction.
@@ -165,11 +171,15 @@ impl Submitter {
         }
         for action in &tx.actions {
             let (lane, size) = match action {
-                Action::Anchor { lane, size, .. } | Action::Rotate { lane, size, .. } => (lane, *size),
+                Action::Anchor { lane, size, .. }
+                | Action::Rotate { lane, size, .. }
+                | Action::Close { lane, size } => (lane, *size),
                 _ => continue,
             };
-            let anchored = app.store.lane_view(lane).await?.map_or(0, |view| view.record.size);
-            if anchored < size {
+            let view = app.store.lane_view(lane).await?;
+            let anchored = view.as_ref().map_or(0, |view| view.record.size);
+            let closed = view.is_some_and(|view| view.record.status == LaneStatus::Closed);
+            if anchored < size || (matches!(action, Action::Close { .. }) && !closed) {
                 tracing::warn!(%lane, size, anchored, "the chain did not take a head");
                 app.note(|health| {
                     let why = format!("the chain did not take the head of size {size}; it is tried again");
@@ -217,6 +227,19 @@ impl Submitter {
                 msgs: vec![Msg::GrantAllowance { grantee, limit, denom }],
             });
         }
+        for row in app.store.to_sponsor(MAX_ALLOWANCES.saturating_sub(units.len() as u32)).await? {
+            let grantee = row.account;
+            if app.chain.allowance(&granter, &grantee).await?.is_some() {
+                there.push(vec![Write::Holder(HolderWrite::Sponsored(grantee))]);
+                continue;
+            }
+            let denom = app.params.gas_price.denom().to_owned();
+            units.push(Unit {
+                name: format!("allowance for an account of case {}", row.case),
+                actions: vec![Action::Sponsor { account: grantee }],
+                msgs: vec![Msg::GrantAllowance { grantee, limit, denom }],
+            });
+        }
         if !there.is_empty() {
             app.committer.commit(there.concat()).await?;
             app.work.notify_one();
@@ -226,10 +249,12 @@ impl Submitter {
 
     async fn contract_units(&self, app: &App) -> Result<Vec<Unit>, AgentError> {
         let mut units = Vec::new();
+        units.extend(self.closes(app).await?);
         units.extend(self.rotations(app).await?);
         for row in app.store.cases_in(CaseState::Allowed, MAX_ENROLMENTS).await? {
             units.extend(enrolment(app, &row).await?);
         }
+        units.extend(openings(app).await?);
         units.extend(self.anchors(app).await?);
         for (case, rev) in app.store.unacked(app.config.institution, MAX_ACKS).await? {
             if lanes::may_ack(app, &case, &rev).await? {
@@ -239,6 +264,36 @@ impl Submitter {
                     msgs: vec![Msg::execute(app.contracts.ppr, &ppr::ExecuteMsg::ack(&case, rev.rev))?],
                 });
             }
+        }
+        Ok(units)
+    }
+
+    /// Lanes that are closing and have their last entry, or whose deadline is over.
+    async fn closes(&self, app: &App) -> Result<Vec<Unit>, AgentError> {
+        let (mut items, mut actions, mut units) = (Vec::new(), Vec::new(), Vec::new());
+        let found = closing::to_close(app, MAX_CLOSES).await?;
+        for (row, view) in found.lanes.iter().filter(|(row, _)| !self.benched_lanes.contains_key(&row.lane)) {
+            let item = item(app, row, view).await?;
+            actions.push(Action::Close { lane: item.lane, size: item.size });
+            items.push(item);
+        }
+        if !items.is_empty() {
+            let batch = AnchorBatch { version: V1, items };
+            batch.check().map_err(AgentError::broken)?;
+            let msgs = vec![Msg::execute(app.contracts.summary, &summary::ExecuteMsg::close(&batch))?];
+            units.push(Unit { name: "close".into(), actions, msgs });
+        }
+        let overdue = found.overdue.into_iter().filter(|lane| !self.benched_lanes.contains_key(lane));
+        let overdue: Vec<LaneId> = overdue.collect();
+        if !overdue.is_empty() {
+            let mut actions = Vec::new();
+            for lane in &overdue {
+                let size = app.store.lane_view(lane).await?.map_or(0, |view| view.record.size);
+                actions.push(Action::Close { lane: *lane, size });
+            }
+            let message = summary::ExecuteMsg::close_overdue(&overdue);
+            let msgs = vec![Msg::execute(app.contracts.summary, &message)?];
+            units.push(Unit { name: "close of overdue lanes".into(), actions, msgs });
         }
         Ok(units)
     }
@@ -273,6 +328,10 @@ impl Submitter {
         let (mut items, mut actions) = (Vec::new(), Vec::new());
         for (row, view) in app.store.dirty(MAX_ANCHORS).await? {
             if self.benched_lanes.contains_key(&row.lane) {
+                continue;
+            }
+            // what is ended and closing is anchored with its close
+            if row.state == LaneState::Ended && view.record.status == LaneStatus::Closing {
                 continue;
             }
             let item = item(app, &row, &view).await?;
@@ -384,6 +443,24 @@ async fn item(app: &App, row: &LaneRow, view: &LaneView) -> Result<AnchorItem, A
     Ok(AnchorItem { lane: row.lane, size, root, proof, device: None })
 }
 
+/// Lanes that go on from no other, of cases that are enrolled: one message for each, so that one that
+/// the chain refuses holds up no other.
+async fn openings(app: &App) -> Result<Vec<Unit>, AgentError> {
+    let mut units = Vec::new();
+    for row in app.store.unopened(MAX_OPENINGS).await? {
+        if row.header.predecessor.is_some() {
+            continue;
+        }
+        let message = summary::ExecuteMsg::open(std::slice::from_ref(&row.header));
+        units.push(Unit {
+            name: format!("opening of lane {}", row.lane),
+            actions: vec![Action::Open { lane: row.lane }],
+            msgs: vec![Msg::execute(app.contracts.summary, &message)?],
+        });
+    }
+    Ok(units)
+}
+
 /// Enrol, propose with the policy, open the first lanes: one after the other in one transaction. A
 /// case whose lanes were lost in a restore before it was enrolled gets new ones first.
 async fn enrolment(app: &App, row: &CaseRow) -> Result<Option<Unit>, AgentError> {
@@ -398,8 +475,11 @@ async fn enrolment(app: &App, row: &CaseRow) -> Result<Option<Unit>, AgentError>
     }
     let headers: Vec<_> = opening.iter().map(|lane| lane.header.clone()).collect();
     let contracts = &app.contracts;
-    let enrol =
-        registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer).map_err(AgentError::broken)?;
+    let enrol = match app.store.custody(&row.case).await? {
+        Some(_) => registrar::ExecuteMsg::enrol_custodial(&row.offer),
+        None => registrar::ExecuteMsg::enrol(app.params.prefix.as_str(), &row.offer)
+            .map_err(AgentError::broken)?,
+    };
     let propose = ppr::ExecuteMsg::propose(&row.case, Some(&row.policy));
     Ok(Some(Unit {
         name: format!("enrolment of case {}", row.case),

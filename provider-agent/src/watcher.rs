@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use casewise_chain::{Block, ChainError, ChainExt, ContractAddress, Contracts, Tx};
 use casewise_ledger::{
     AnchoredHead, CaseId, Head, LaneHeader, LaneId, V1,
-    records::{GrantRecord, GrantStatus, LaneRecord, LaneStatus, RelationshipRecord, ns},
+    records::{
+        CaseRecord, GrantRecord, GrantStatus, LaneRecord, LaneStatus, RelationshipRecord, RelationshipStatus,
+        ns,
+    },
 };
 use casewise_protocol::{
     Event,
@@ -26,12 +29,13 @@ use futures::{StreamExt, TryStreamExt};
 use crate::{
     AgentError, App,
     app::{Applied, Gate},
+    closing,
     crash::crash_point,
-    lanes, restore,
+    custody, holders, lanes, restore,
     restore::Standing,
     store::{
-        Action, Batch, CaseState, Change, Cursor, EndReason, GrantView, IdentityView, InstitutionView,
-        LaneView, Owner, RelationshipView, RestoreState, TxRow, TxState, Write,
+        Action, Batch, CaseState, Change, Cursor, EndReason, GrantView, HolderWrite, IdentityView,
+        InstitutionView, LaneView, Owner, RelationshipView, RestoreState, TxRow, TxState, Write,
     },
 };
 
@@ -142,9 +146,13 @@ async fn after(app: &App, cursor: Option<Cursor>, tip: u64) -> Result<(), AgentE
         Gate::Starting if cursor.height >= tip => restore::caught_up(app, tip).await,
         Gate::Restoring => restore::go_on(app, cursor.height).await,
         Gate::Open => {
+            // before any lane is made: what is sealed to a custodial key is handed over with it
+            custody::finish(app).await?;
+            closing::close_due(app).await?;
             lanes::rotate_due(app).await?;
+            holders::drop_stale(app).await?;
             lanes::succeed_restored(app).await?;
-            Ok(())
+            holders::revive_due(app).await
         }
         Gate::Starting | Gate::Halted(_) => Ok(()),
     }
@@ -287,6 +295,9 @@ impl<'a> Fold<'a> {
                 self.changes.push(Change::Relationship(view));
                 if institution == self.institution {
                     self.cases.insert(case);
+                    if status == RelationshipStatus::Active {
+                        self.writes.push(Write::Holder(HolderWrite::Revive(case)));
+                    }
                 }
             }
             Event::GrantMade { case, commitment, first, last } => {
@@ -299,11 +310,42 @@ impl<'a> Fold<'a> {
                 self.changes.push(Change::Grant(GrantView { commitment, record, changed: at.height }));
                 self.changes.push(Change::Rev { case, rev, height: at.height });
             }
+            Event::RevRaised { case, rev } | Event::EmergencyEnded { case, rev, .. } => {
+                self.changes.push(Change::Rev { case, rev, height: at.height });
+            }
             Event::Acked { case, institution, rev } => {
                 if institution == self.institution {
                     self.changes.push(Change::Acked { case, rev });
                 }
             }
+            // holder, key and status are read from the contracts' state
+            Event::IdentityRotated { case, .. }
+            | Event::CaseClosing { case, .. }
+            | Event::CompletionProposed { case, .. }
+            | Event::CaseCompleted { case, .. } => self.touch(case).await?,
+            Event::CaseReopened { case, .. } => {
+                self.touch(case).await?;
+                self.revive(case).await?;
+            }
+            Event::ConflictProven { lane, index } => self.conflict(&lane, index).await?,
+            // whoever decides by one of these reads it from the contracts' state when it does: none
+            // changes what is served or written here
+            Event::AuthorityProposed
+            | Event::AuthorityChanged
+            | Event::RegistrationsPaused { .. }
+            | Event::PractitionerChanged { .. }
+            | Event::InvitationChanged { .. }
+            | Event::DelegateChanged { .. }
+            | Event::EmergencyOpened { .. }
+            | Event::EmergencyReviewed { .. } => {}
+            // an offer or a recovery that runs changes no holder; its end is an event of its own
+            Event::ClaimOffered { .. }
+            | Event::ClaimWithdrawn { .. }
+            | Event::RecoveryStarted { .. }
+            | Event::RecoveryAttested { .. }
+            | Event::RecoveryStopped { .. } => {}
+            // said about entries, beside the lane's record: shown to those who ask the chain
+            Event::LaneCompromised { .. } | Event::EntryDisputed { .. } | Event::DisputeWithdrawn { .. } => {}
             Event::LaneOpened { header } => self.opened(header, at).await?,
             Event::Anchored { heads } => {
                 for head in heads {
@@ -323,6 +365,41 @@ impl<'a> Fold<'a> {
             Event::Seen { lane, size, .. } => {
                 self.change_lane(&lane, at, |record| LaneRecord { seen: size, ..record }).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whether a case has to do with this institution.
+    async fn concerns(&self, case: &CaseId) -> Result<bool, AgentError> {
+        Ok(self.cases.contains(case) || self.app.store.identity(case).await?.is_some())
+    }
+
+    /// Reads the case's state again, if it has to do with this institution.
+    async fn touch(&mut self, case: CaseId) -> Result<(), AgentError> {
+        if self.concerns(&case).await? {
+            self.cases.insert(case);
+        }
+        Ok(())
+    }
+
+    /// A case of ours may be written again.
+    async fn revive(&mut self, case: CaseId) -> Result<(), AgentError> {
+        if self.concerns(&case).await? {
+            self.writes.push(Write::Holder(HolderWrite::Revive(case)));
+        }
+        Ok(())
+    }
+
+    /// A proof that an author gave two histories of a lane. If the lane is ours, somebody must look.
+    async fn conflict(&self, lane: &LaneId, index: u32) -> Result<(), AgentError> {
+        if self.app.store.lane(lane).await?.is_some() {
+            tracing::error!(%lane, index, "it is proven on chain that this institution gave two histories of a lane");
+            self.app.note(|health| {
+                let why = format!(
+                    "two contents of entry {index} are proven on chain; find out who else holds its keys"
+                );
+                health.refused.insert(format!("conflict in lane {lane}"), why);
+            });
         }
         Ok(())
     }
@@ -417,8 +494,12 @@ impl<'a> Fold<'a> {
         };
         self.writes.push(Write::SettleTx { hash: row.hash, state, height: Some(height), error });
         for action in row.actions.iter().filter(|_| tx.is_ok()) {
-            if let Action::Allow { case } = action {
-                self.writes.push(Write::CaseAllowed(*case));
+            match action {
+                Action::Allow { case } => self.writes.push(Write::CaseAllowed(*case)),
+                Action::Sponsor { account } => {
+                    self.writes.push(Write::Holder(HolderWrite::Sponsored(*account)));
+                }
+                _ => {}
             }
         }
     }
@@ -468,12 +549,16 @@ impl<'a> Fold<'a> {
     async fn read_cases(&mut self) -> Result<(), AgentError> {
         for case in std::mem::take(&mut self.cases) {
             let (chain, at) = (&*self.app.chain, Some(self.to));
-            let Contracts { registrar, ppr, .. } = &self.contracts;
+            let Contracts { registrar, ppr, summary } = &self.contracts;
             let identity = chain.record(registrar, ns::IDENTITY, &case.0, at).await?;
             let Some(record) = identity else { continue };
             self.changes.push(Change::Identity(IdentityView { case, record, changed: self.to }));
             if let Some(policy) = chain.record(ppr, ns::POLICY, &case.0, at).await? {
                 self.changes.push(Change::Policy { case, policy });
+            }
+            let known: Option<CaseRecord> = chain.record(summary, ns::CASE, &case.0, at).await?;
+            if let Some(CaseRecord { status, .. }) = known {
+                self.changes.push(Change::Case { case, status, changed: self.to });
             }
             let open = |state| matches!(state, CaseState::Offered | CaseState::Allowed | CaseState::Refused);
             if self.app.store.case(&case).await?.is_some_and(|row| open(row.state)) {

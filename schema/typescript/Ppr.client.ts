@@ -6,7 +6,7 @@
 
 import { ICosmWasmClient, ISigningCosmWasmClient } from "./baseClient.js";
 import { Coin, StdFee } from "./baseClient.js";
-import { InstantiateMsg, ExecuteMsg, HexBinary, PolicyMsg, NewGrant, QueryMsg, MigrateMsg, AcksResponse, AckInfo, ConfigResponse, NullableGrantInfo, GrantStatus, GrantInfo, NullablePolicyMsg, NullableRelationshipInfo, Uint64, RelationshipStatus, RelationshipInfo, RelationshipsResponse, RevResponse } from "./Ppr.types.js";
+import { InstantiateMsg, ExecuteMsg, HexBinary, Power, Uint64, EmergencyReason, ReviewOutcome, PolicyMsg, NewGrant, QueryMsg, MigrateMsg, AcksResponse, AckInfo, ConfigResponse, DelegatesResponse, DelegateInfo, EmergenciesResponse, EmergencyInfo, ReviewInfo, NullableGrantInfo, GrantStatus, GrantInfo, Boolean, NullablePolicyMsg, NullableRelationshipInfo, RelationshipStatus, RelationshipInfo, RelationshipsResponse, RevResponse, UnreviewedResponse, UnreviewedInfo } from "./Ppr.types.js";
 export interface PprReadOnlyInterface {
   contractAddress: string;
   config: () => Promise<ConfigResponse>;
@@ -22,6 +22,25 @@ export interface PprReadOnlyInterface {
     limit?: number;
     startAfter?: number;
   }) => Promise<RelationshipsResponse>;
+  invited: (params: {
+    case: HexBinary;
+    institution: number;
+  }) => Promise<Boolean>;
+  delegates: (params: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: string;
+  }) => Promise<DelegatesResponse>;
+  emergencies: (params: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: number;
+  }) => Promise<EmergenciesResponse>;
+  unreviewed: ({
+    practitioner
+  }: {
+    practitioner: string;
+  }) => Promise<UnreviewedResponse>;
   grant: ({
     commitment
   }: {
@@ -46,6 +65,10 @@ export class PprQueryClient implements PprReadOnlyInterface {
     this.policy = this.policy.bind(this);
     this.relationship = this.relationship.bind(this);
     this.relationships = this.relationships.bind(this);
+    this.invited = this.invited.bind(this);
+    this.delegates = this.delegates.bind(this);
+    this.emergencies = this.emergencies.bind(this);
+    this.unreviewed = this.unreviewed.bind(this);
     this.grant = this.grant.bind(this);
     this.rev = this.rev.bind(this);
     this.acks = this.acks.bind(this);
@@ -94,6 +117,65 @@ export class PprQueryClient implements PprReadOnlyInterface {
         case: _case,
         limit,
         start_after: startAfter
+      }
+    });
+  };
+  invited = async ({
+    case: _case,
+    institution
+  }: {
+    case: HexBinary;
+    institution: number;
+  }): Promise<Boolean> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      invited: {
+        case: _case,
+        institution
+      }
+    });
+  };
+  delegates = async ({
+    case: _case,
+    limit,
+    startAfter
+  }: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: string;
+  }): Promise<DelegatesResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      delegates: {
+        case: _case,
+        limit,
+        start_after: startAfter
+      }
+    });
+  };
+  emergencies = async ({
+    case: _case,
+    limit,
+    startAfter
+  }: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: number;
+  }): Promise<EmergenciesResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      emergencies: {
+        case: _case,
+        limit,
+        start_after: startAfter
+      }
+    });
+  };
+  unreviewed = async ({
+    practitioner
+  }: {
+    practitioner: string;
+  }): Promise<UnreviewedResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      unreviewed: {
+        practitioner
       }
     });
   };
@@ -157,6 +239,49 @@ export interface PprInterface {
     case: HexBinary;
     institution: number;
   }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  invite: (params: {
+    case: HexBinary;
+    institution: number;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  withdrawInvitation: (params: {
+    case: HexBinary;
+    institution: number;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  suspend: (params: {
+    case: HexBinary;
+    institution: number;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  resume: (params: {
+    case: HexBinary;
+    institution: number;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  setDelegate: (params: {
+    account: string;
+    case: HexBinary;
+    powers: Power[];
+    until?: Uint64;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  removeDelegate: (params: {
+    account: string;
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  openEmergency: (params: {
+    case: HexBinary;
+    reason: EmergencyReason;
+    until: Uint64;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  endEmergency: (params: {
+    case: HexBinary;
+    number: number;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  reviewEmergency: (params: {
+    case: HexBinary;
+    number: number;
+    outcome: ReviewOutcome;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  holderChanged: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
   end: (params: {
     case: HexBinary;
     institution: number;
@@ -191,6 +316,16 @@ export class PprClient implements PprInterface {
     this.propose = this.propose.bind(this);
     this.accept = this.accept.bind(this);
     this.decline = this.decline.bind(this);
+    this.invite = this.invite.bind(this);
+    this.withdrawInvitation = this.withdrawInvitation.bind(this);
+    this.suspend = this.suspend.bind(this);
+    this.resume = this.resume.bind(this);
+    this.setDelegate = this.setDelegate.bind(this);
+    this.removeDelegate = this.removeDelegate.bind(this);
+    this.openEmergency = this.openEmergency.bind(this);
+    this.endEmergency = this.endEmergency.bind(this);
+    this.reviewEmergency = this.reviewEmergency.bind(this);
+    this.holderChanged = this.holderChanged.bind(this);
     this.end = this.end.bind(this);
     this.grant = this.grant.bind(this);
     this.revoke = this.revoke.bind(this);
@@ -247,6 +382,155 @@ export class PprClient implements PprInterface {
       decline: {
         case: _case,
         institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  invite = async ({
+    case: _case,
+    institution
+  }: {
+    case: HexBinary;
+    institution: number;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      invite: {
+        case: _case,
+        institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  withdrawInvitation = async ({
+    case: _case,
+    institution
+  }: {
+    case: HexBinary;
+    institution: number;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      withdraw_invitation: {
+        case: _case,
+        institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  suspend = async ({
+    case: _case,
+    institution
+  }: {
+    case: HexBinary;
+    institution: number;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      suspend: {
+        case: _case,
+        institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  resume = async ({
+    case: _case,
+    institution
+  }: {
+    case: HexBinary;
+    institution: number;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      resume: {
+        case: _case,
+        institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  setDelegate = async ({
+    account,
+    case: _case,
+    powers,
+    until
+  }: {
+    account: string;
+    case: HexBinary;
+    powers: Power[];
+    until?: Uint64;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      set_delegate: {
+        account,
+        case: _case,
+        powers,
+        until
+      }
+    }, fee_, memo_, funds_);
+  };
+  removeDelegate = async ({
+    account,
+    case: _case
+  }: {
+    account: string;
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      remove_delegate: {
+        account,
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  openEmergency = async ({
+    case: _case,
+    reason,
+    until
+  }: {
+    case: HexBinary;
+    reason: EmergencyReason;
+    until: Uint64;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      open_emergency: {
+        case: _case,
+        reason,
+        until
+      }
+    }, fee_, memo_, funds_);
+  };
+  endEmergency = async ({
+    case: _case,
+    number
+  }: {
+    case: HexBinary;
+    number: number;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      end_emergency: {
+        case: _case,
+        number
+      }
+    }, fee_, memo_, funds_);
+  };
+  reviewEmergency = async ({
+    case: _case,
+    number,
+    outcome
+  }: {
+    case: HexBinary;
+    number: number;
+    outcome: ReviewOutcome;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      review_emergency: {
+        case: _case,
+        number,
+        outcome
+      }
+    }, fee_, memo_, funds_);
+  };
+  holderChanged = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      holder_changed: {
+        case: _case
       }
     }, fee_, memo_, funds_);
   };

@@ -27,6 +27,59 @@ export type ExecuteMsg = {
     institution: number;
   };
 } | {
+  invite: {
+    case: HexBinary;
+    institution: number;
+  };
+} | {
+  withdraw_invitation: {
+    case: HexBinary;
+    institution: number;
+  };
+} | {
+  suspend: {
+    case: HexBinary;
+    institution: number;
+  };
+} | {
+  resume: {
+    case: HexBinary;
+    institution: number;
+  };
+} | {
+  set_delegate: {
+    account: string;
+    case: HexBinary;
+    powers: Power[];
+    until?: Uint64 | null;
+  };
+} | {
+  remove_delegate: {
+    account: string;
+    case: HexBinary;
+  };
+} | {
+  open_emergency: {
+    case: HexBinary;
+    reason: EmergencyReason;
+    until: Uint64;
+  };
+} | {
+  end_emergency: {
+    case: HexBinary;
+    number: number;
+  };
+} | {
+  review_emergency: {
+    case: HexBinary;
+    number: number;
+    outcome: ReviewOutcome;
+  };
+} | {
+  holder_changed: {
+    case: HexBinary;
+  };
+} | {
   end: {
     case: HexBinary;
     institution: number;
@@ -52,6 +105,10 @@ export type ExecuteMsg = {
   };
 };
 export type HexBinary = string;
+export type Power = "relationships" | "grants" | "revocations" | "acknowledgements" | "completion" | "disputes";
+export type Uint64 = string;
+export type EmergencyReason = "treatment" | "break_the_glass" | "disaster";
+export type ReviewOutcome = "justified" | "unjustified";
 export interface PolicyMsg {
   amends?: HexBinary | null;
   cadence: number;
@@ -82,6 +139,27 @@ export type QueryMsg = {
     start_after?: number | null;
   };
 } | {
+  invited: {
+    case: HexBinary;
+    institution: number;
+  };
+} | {
+  delegates: {
+    case: HexBinary;
+    limit?: number | null;
+    start_after?: string | null;
+  };
+} | {
+  emergencies: {
+    case: HexBinary;
+    limit?: number | null;
+    start_after?: number | null;
+  };
+} | {
+  unreviewed: {
+    practitioner: string;
+  };
+} | {
   grant: {
     commitment: HexBinary;
   };
@@ -110,6 +188,33 @@ export interface ConfigResponse {
   registrar: string;
   summary?: string | null;
 }
+export interface DelegatesResponse {
+  delegates: DelegateInfo[];
+}
+export interface DelegateInfo {
+  account: string;
+  live: boolean;
+  powers: Power[];
+  until?: Uint64 | null;
+}
+export interface EmergenciesResponse {
+  emergencies: EmergencyInfo[];
+}
+export interface EmergencyInfo {
+  institution: number;
+  number: number;
+  overdue: boolean;
+  practitioner: string;
+  reason: EmergencyReason;
+  review?: ReviewInfo | null;
+  since: Uint64;
+  until: Uint64;
+}
+export interface ReviewInfo {
+  institution: number;
+  outcome: ReviewOutcome;
+  time: Uint64;
+}
 export type NullableGrantInfo = GrantInfo | null;
 export type GrantStatus = "live" | "revoked" | "expired";
 export interface GrantInfo {
@@ -119,11 +224,12 @@ export interface GrantInfo {
   last: number;
   status: GrantStatus;
 }
+export type Boolean = boolean;
 export type NullablePolicyMsg = PolicyMsg | null;
 export type NullableRelationshipInfo = RelationshipInfo | null;
-export type Uint64 = string;
 export type RelationshipStatus = "proposed" | "active" | "suspended" | "ended";
 export interface RelationshipInfo {
+  effective: boolean;
   institution: number;
   since: Uint64;
   status: RelationshipStatus;
@@ -133,4 +239,13 @@ export interface RelationshipsResponse {
 }
 export interface RevResponse {
   rev: number;
+}
+export interface UnreviewedResponse {
+  accesses: UnreviewedInfo[];
+  blocked: boolean;
+}
+export interface UnreviewedInfo {
+  case: HexBinary;
+  due: Uint64;
+  number: number;
 }

@@ -6,7 +6,7 @@
 
 import { ICosmWasmClient, ISigningCosmWasmClient } from "./baseClient.js";
 import { Coin, StdFee } from "./baseClient.js";
-import { InstantiateMsg, ExecuteMsg, HexBinary, InstitutionKind, Binary, Uint64, QueryMsg, MigrateMsg, BucketResponse, BucketItem, ConfigResponse, NullableIdentityInfo, IdentityInfo, NullableInstitutionInfo, InstitutionStatus, InstitutionInfo, InstitutionsResponse, Nullableuint32 } from "./Registrar.types.js";
+import { InstantiateMsg, ExecuteMsg, HexBinary, InstitutionKind, PractitionerRole, Binary, Uint64, QueryMsg, MigrateMsg, BucketResponse, BucketItem, NullableClaimInfo, ClaimInfo, ConfigResponse, NullableIdentityInfo, IdentityInfo, NullableInstitutionInfo, InstitutionStatus, InstitutionInfo, InstitutionsResponse, Nullableuint32, NullablePractitionerInfo, PractitionerStatus, PractitionerInfo, PractitionersResponse, NullableRecoveryInfo, RecoveryInfo } from "./Registrar.types.js";
 export interface RegistrarReadOnlyInterface {
   contractAddress: string;
   config: () => Promise<ConfigResponse>;
@@ -27,6 +27,26 @@ export interface RegistrarReadOnlyInterface {
   }: {
     account: string;
   }) => Promise<Nullableuint32>;
+  practitioner: ({
+    account
+  }: {
+    account: string;
+  }) => Promise<NullablePractitionerInfo>;
+  practitioners: ({
+    institution,
+    limit,
+    startAfter
+  }: {
+    institution: number;
+    limit?: number;
+    startAfter?: string;
+  }) => Promise<PractitionersResponse>;
+  recovery: (params: {
+    case: HexBinary;
+  }) => Promise<NullableRecoveryInfo>;
+  claim: (params: {
+    case: HexBinary;
+  }) => Promise<NullableClaimInfo>;
   identity: (params: {
     case: HexBinary;
   }) => Promise<NullableIdentityInfo>;
@@ -50,6 +70,10 @@ export class RegistrarQueryClient implements RegistrarReadOnlyInterface {
     this.institution = this.institution.bind(this);
     this.institutions = this.institutions.bind(this);
     this.operator = this.operator.bind(this);
+    this.practitioner = this.practitioner.bind(this);
+    this.practitioners = this.practitioners.bind(this);
+    this.recovery = this.recovery.bind(this);
+    this.claim = this.claim.bind(this);
     this.identity = this.identity.bind(this);
     this.bucket = this.bucket.bind(this);
   }
@@ -91,6 +115,56 @@ export class RegistrarQueryClient implements RegistrarReadOnlyInterface {
     return this.client.queryContractSmart(this.contractAddress, {
       operator: {
         account
+      }
+    });
+  };
+  practitioner = async ({
+    account
+  }: {
+    account: string;
+  }): Promise<NullablePractitionerInfo> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      practitioner: {
+        account
+      }
+    });
+  };
+  practitioners = async ({
+    institution,
+    limit,
+    startAfter
+  }: {
+    institution: number;
+    limit?: number;
+    startAfter?: string;
+  }): Promise<PractitionersResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      practitioners: {
+        institution,
+        limit,
+        start_after: startAfter
+      }
+    });
+  };
+  recovery = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }): Promise<NullableRecoveryInfo> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      recovery: {
+        case: _case
+      }
+    });
+  };
+  claim = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }): Promise<NullableClaimInfo> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      claim: {
+        case: _case
       }
     });
   };
@@ -179,6 +253,99 @@ export interface RegistrarInterface {
   }: {
     institution: number;
   }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  proposeAuthority: ({
+    account
+  }: {
+    account?: string;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  acceptAuthority: (fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  setPpr: ({
+    ppr
+  }: {
+    ppr: string;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  pauseRegistrations: ({
+    paused
+  }: {
+    paused: boolean;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  registerPractitioner: ({
+    account,
+    role
+  }: {
+    account: string;
+    role: PractitionerRole;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  suspendPractitioner: ({
+    account
+  }: {
+    account: string;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  resumePractitioner: ({
+    account
+  }: {
+    account: string;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  enrolCustodial: ({
+    card,
+    expires,
+    key,
+    signature
+  }: {
+    card: Binary;
+    expires: Uint64;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  offerClaim: (params: {
+    case: HexBinary;
+    holder: string;
+    until: Uint64;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  withdrawClaim: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  acceptClaim: ({
+    card,
+    key,
+    recovery,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    recovery?: string;
+    signature: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  rotate: ({
+    card,
+    key,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  startRecovery: ({
+    card,
+    key,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  attestRecovery: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  vetoRecovery: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  cancelRecovery: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  finishRecovery: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
   enrol: ({
     card,
     expires,
@@ -208,6 +375,23 @@ export class RegistrarClient implements RegistrarInterface {
     this.removeOperator = this.removeOperator.bind(this);
     this.suspendInstitution = this.suspendInstitution.bind(this);
     this.resumeInstitution = this.resumeInstitution.bind(this);
+    this.proposeAuthority = this.proposeAuthority.bind(this);
+    this.acceptAuthority = this.acceptAuthority.bind(this);
+    this.setPpr = this.setPpr.bind(this);
+    this.pauseRegistrations = this.pauseRegistrations.bind(this);
+    this.registerPractitioner = this.registerPractitioner.bind(this);
+    this.suspendPractitioner = this.suspendPractitioner.bind(this);
+    this.resumePractitioner = this.resumePractitioner.bind(this);
+    this.enrolCustodial = this.enrolCustodial.bind(this);
+    this.offerClaim = this.offerClaim.bind(this);
+    this.withdrawClaim = this.withdrawClaim.bind(this);
+    this.acceptClaim = this.acceptClaim.bind(this);
+    this.rotate = this.rotate.bind(this);
+    this.startRecovery = this.startRecovery.bind(this);
+    this.attestRecovery = this.attestRecovery.bind(this);
+    this.vetoRecovery = this.vetoRecovery.bind(this);
+    this.cancelRecovery = this.cancelRecovery.bind(this);
+    this.finishRecovery = this.finishRecovery.bind(this);
     this.enrol = this.enrol.bind(this);
   }
   registerInstitution = async ({
@@ -311,6 +495,226 @@ export class RegistrarClient implements RegistrarInterface {
     return await this.client.execute(this.sender, this.contractAddress, {
       resume_institution: {
         institution
+      }
+    }, fee_, memo_, funds_);
+  };
+  proposeAuthority = async ({
+    account
+  }: {
+    account?: string;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      propose_authority: {
+        account
+      }
+    }, fee_, memo_, funds_);
+  };
+  acceptAuthority = async (fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      accept_authority: {}
+    }, fee_, memo_, funds_);
+  };
+  setPpr = async ({
+    ppr
+  }: {
+    ppr: string;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      set_ppr: {
+        ppr
+      }
+    }, fee_, memo_, funds_);
+  };
+  pauseRegistrations = async ({
+    paused
+  }: {
+    paused: boolean;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      pause_registrations: {
+        paused
+      }
+    }, fee_, memo_, funds_);
+  };
+  registerPractitioner = async ({
+    account,
+    role
+  }: {
+    account: string;
+    role: PractitionerRole;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      register_practitioner: {
+        account,
+        role
+      }
+    }, fee_, memo_, funds_);
+  };
+  suspendPractitioner = async ({
+    account
+  }: {
+    account: string;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      suspend_practitioner: {
+        account
+      }
+    }, fee_, memo_, funds_);
+  };
+  resumePractitioner = async ({
+    account
+  }: {
+    account: string;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      resume_practitioner: {
+        account
+      }
+    }, fee_, memo_, funds_);
+  };
+  enrolCustodial = async ({
+    card,
+    expires,
+    key,
+    signature
+  }: {
+    card: Binary;
+    expires: Uint64;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      enrol_custodial: {
+        card,
+        expires,
+        key,
+        signature
+      }
+    }, fee_, memo_, funds_);
+  };
+  offerClaim = async ({
+    case: _case,
+    holder,
+    until
+  }: {
+    case: HexBinary;
+    holder: string;
+    until: Uint64;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      offer_claim: {
+        case: _case,
+        holder,
+        until
+      }
+    }, fee_, memo_, funds_);
+  };
+  withdrawClaim = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      withdraw_claim: {
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  acceptClaim = async ({
+    card,
+    key,
+    recovery,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    recovery?: string;
+    signature: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      accept_claim: {
+        card,
+        key,
+        recovery,
+        signature
+      }
+    }, fee_, memo_, funds_);
+  };
+  rotate = async ({
+    card,
+    key,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      rotate: {
+        card,
+        key,
+        signature
+      }
+    }, fee_, memo_, funds_);
+  };
+  startRecovery = async ({
+    card,
+    key,
+    signature
+  }: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      start_recovery: {
+        card,
+        key,
+        signature
+      }
+    }, fee_, memo_, funds_);
+  };
+  attestRecovery = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      attest_recovery: {
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  vetoRecovery = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      veto_recovery: {
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  cancelRecovery = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      cancel_recovery: {
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  finishRecovery = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      finish_recovery: {
+        case: _case
       }
     }, fee_, memo_, funds_);
   };

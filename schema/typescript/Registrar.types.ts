@@ -6,6 +6,7 @@
 
 export interface InstantiateMsg {
   authority: string;
+  recovery_delay?: number | null;
 }
 export type ExecuteMsg = {
   register_institution: {
@@ -45,6 +46,85 @@ export type ExecuteMsg = {
     institution: number;
   };
 } | {
+  propose_authority: {
+    account?: string | null;
+  };
+} | {
+  accept_authority: {};
+} | {
+  set_ppr: {
+    ppr: string;
+  };
+} | {
+  pause_registrations: {
+    paused: boolean;
+  };
+} | {
+  register_practitioner: {
+    account: string;
+    role: PractitionerRole;
+  };
+} | {
+  suspend_practitioner: {
+    account: string;
+  };
+} | {
+  resume_practitioner: {
+    account: string;
+  };
+} | {
+  enrol_custodial: {
+    card: Binary;
+    expires: Uint64;
+    key: HexBinary;
+    signature: HexBinary;
+  };
+} | {
+  offer_claim: {
+    case: HexBinary;
+    holder: string;
+    until: Uint64;
+  };
+} | {
+  withdraw_claim: {
+    case: HexBinary;
+  };
+} | {
+  accept_claim: {
+    card: Binary;
+    key: HexBinary;
+    recovery?: string | null;
+    signature: HexBinary;
+  };
+} | {
+  rotate: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  };
+} | {
+  start_recovery: {
+    card: Binary;
+    key: HexBinary;
+    signature: HexBinary;
+  };
+} | {
+  attest_recovery: {
+    case: HexBinary;
+  };
+} | {
+  veto_recovery: {
+    case: HexBinary;
+  };
+} | {
+  cancel_recovery: {
+    case: HexBinary;
+  };
+} | {
+  finish_recovery: {
+    case: HexBinary;
+  };
+} | {
   enrol: {
     card: Binary;
     expires: Uint64;
@@ -55,6 +135,7 @@ export type ExecuteMsg = {
 };
 export type HexBinary = string;
 export type InstitutionKind = "provider" | "research" | "oversight";
+export type PractitionerRole = "doctor" | "nurse" | "midwife" | "dentist" | "pharmacist" | "paramedic" | "therapist" | "researcher" | "auditor";
 export type Binary = string;
 export type Uint64 = string;
 export type QueryMsg = {
@@ -73,6 +154,24 @@ export type QueryMsg = {
     account: string;
   };
 } | {
+  practitioner: {
+    account: string;
+  };
+} | {
+  practitioners: {
+    institution: number;
+    limit?: number | null;
+    start_after?: string | null;
+  };
+} | {
+  recovery: {
+    case: HexBinary;
+  };
+} | {
+  claim: {
+    case: HexBinary;
+  };
+} | {
   identity: {
     case: HexBinary;
   };
@@ -83,7 +182,9 @@ export type QueryMsg = {
     start_after?: HexBinary | null;
   };
 };
-export interface MigrateMsg {}
+export interface MigrateMsg {
+  recovery_delay?: number | null;
+}
 export interface BucketResponse {
   cases: BucketItem[];
 }
@@ -91,10 +192,19 @@ export interface BucketItem {
   case: HexBinary;
   holder: HexBinary;
 }
+export type NullableClaimInfo = ClaimInfo | null;
+export interface ClaimInfo {
+  holder: string;
+  until: Uint64;
+}
 export interface ConfigResponse {
   authority: string;
   institutions: number;
   net: HexBinary;
+  paused: boolean;
+  ppr?: string | null;
+  proposed?: string | null;
+  recovery_delay: number;
 }
 export type NullableIdentityInfo = IdentityInfo | null;
 export interface IdentityInfo {
@@ -125,3 +235,24 @@ export interface InstitutionsResponse {
   institutions: InstitutionInfo[];
 }
 export type Nullableuint32 = number | null;
+export type NullablePractitionerInfo = PractitionerInfo | null;
+export type PractitionerStatus = "active" | "suspended" | "barred";
+export interface PractitionerInfo {
+  account: string;
+  institution: number;
+  role: PractitionerRole;
+  since: Uint64;
+  status: PractitionerStatus;
+}
+export interface PractitionersResponse {
+  practitioners: PractitionerInfo[];
+}
+export type NullableRecoveryInfo = RecoveryInfo | null;
+export interface RecoveryInfo {
+  attested?: number | null;
+  holder: string;
+  kem: HexBinary;
+  lapses: Uint64;
+  ready: Uint64;
+  vetoed: boolean;
+}

@@ -6,7 +6,7 @@
 
 import { ICosmWasmClient, ISigningCosmWasmClient } from "./baseClient.js";
 import { Coin, StdFee } from "./baseClient.js";
-import { InstantiateMsg, ExecuteMsg, Binary, HexBinary, SeenItem, QueryMsg, NullableCaseInfo, Uint64, CaseStatus, CaseInfo, ConfigResponse, NullableLaneInfo, PartyInfo, LaneClass, LaneStatus, LaneInfo, LanesResponse, CareStatus, StatusResponse, LaneSeen } from "./Summary.types.js";
+import { InstantiateMsg, ExecuteMsg, Binary, HexBinary, DisputeCode, SeenItem, QueryMsg, PartyInfo, EntryKey, Uint64, CadenceResponse, LaneCadence, NullableCaseInfo, CaseStatus, CaseInfo, ConfigResponse, ConflictsResponse, DisputesResponse, DisputeInfo, NullableLaneInfo, LaneClass, LaneStatus, LaneInfo, LanesResponse, MarksResponse, MarkInfo, CareStatus, StatusResponse, LaneSeen } from "./Summary.types.js";
 export interface SummaryReadOnlyInterface {
   contractAddress: string;
   config: () => Promise<ConfigResponse>;
@@ -23,6 +23,29 @@ export interface SummaryReadOnlyInterface {
   _case: (params: {
     case: HexBinary;
   }) => Promise<NullableCaseInfo>;
+  cadence: (params: {
+    author: PartyInfo;
+    case: HexBinary;
+  }) => Promise<CadenceResponse>;
+  disputes: (params: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: EntryKey;
+  }) => Promise<DisputesResponse>;
+  marks: ({
+    lane
+  }: {
+    lane: HexBinary;
+  }) => Promise<MarksResponse>;
+  conflicts: ({
+    author,
+    limit,
+    startAfter
+  }: {
+    author: PartyInfo;
+    limit?: number;
+    startAfter?: HexBinary;
+  }) => Promise<ConflictsResponse>;
   status: (params: {
     case: HexBinary;
     institution: number;
@@ -38,6 +61,10 @@ export class SummaryQueryClient implements SummaryReadOnlyInterface {
     this.lane = this.lane.bind(this);
     this.lanes = this.lanes.bind(this);
     this._case = this._case.bind(this);
+    this.cadence = this.cadence.bind(this);
+    this.disputes = this.disputes.bind(this);
+    this.marks = this.marks.bind(this);
+    this.conflicts = this.conflicts.bind(this);
     this.status = this.status.bind(this);
   }
   config = async (): Promise<ConfigResponse> => {
@@ -81,6 +108,65 @@ export class SummaryQueryClient implements SummaryReadOnlyInterface {
     return this.client.queryContractSmart(this.contractAddress, {
       case: {
         case: _case
+      }
+    });
+  };
+  cadence = async ({
+    author,
+    case: _case
+  }: {
+    author: PartyInfo;
+    case: HexBinary;
+  }): Promise<CadenceResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      cadence: {
+        author,
+        case: _case
+      }
+    });
+  };
+  disputes = async ({
+    case: _case,
+    limit,
+    startAfter
+  }: {
+    case: HexBinary;
+    limit?: number;
+    startAfter?: EntryKey;
+  }): Promise<DisputesResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      disputes: {
+        case: _case,
+        limit,
+        start_after: startAfter
+      }
+    });
+  };
+  marks = async ({
+    lane
+  }: {
+    lane: HexBinary;
+  }): Promise<MarksResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      marks: {
+        lane
+      }
+    });
+  };
+  conflicts = async ({
+    author,
+    limit,
+    startAfter
+  }: {
+    author: PartyInfo;
+    limit?: number;
+    startAfter?: HexBinary;
+  }): Promise<ConflictsResponse> => {
+    return this.client.queryContractSmart(this.contractAddress, {
+      conflicts: {
+        author,
+        limit,
+        start_after: startAfter
       }
     });
   };
@@ -131,6 +217,53 @@ export interface SummaryInterface {
   }: {
     lanes: HexBinary[];
   }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  windUp: (params: {
+    case: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  proposeCompletion: (params: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  approveCompletion: (params: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  objectCompletion: (params: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  finishCompletion: (params: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  compromised: ({
+    index,
+    lane
+  }: {
+    index: number;
+    lane: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  dispute: ({
+    code,
+    index,
+    lane
+  }: {
+    code: DisputeCode;
+    index: number;
+    lane: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  withdrawDispute: ({
+    index,
+    lane
+  }: {
+    index: number;
+    lane: HexBinary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
+  proveConflict: ({
+    proof
+  }: {
+    proof: Binary;
+  }, fee_?: number | StdFee | "auto", memo_?: string, funds_?: Coin[]) => Promise<any>;
   seen: (params: {
     case: HexBinary;
     items: SeenItem[];
@@ -150,6 +283,15 @@ export class SummaryClient implements SummaryInterface {
     this.close = this.close.bind(this);
     this.closing = this.closing.bind(this);
     this.closeOverdue = this.closeOverdue.bind(this);
+    this.windUp = this.windUp.bind(this);
+    this.proposeCompletion = this.proposeCompletion.bind(this);
+    this.approveCompletion = this.approveCompletion.bind(this);
+    this.objectCompletion = this.objectCompletion.bind(this);
+    this.finishCompletion = this.finishCompletion.bind(this);
+    this.compromised = this.compromised.bind(this);
+    this.dispute = this.dispute.bind(this);
+    this.withdrawDispute = this.withdrawDispute.bind(this);
+    this.proveConflict = this.proveConflict.bind(this);
     this.seen = this.seen.bind(this);
   }
   open = async ({
@@ -218,6 +360,129 @@ export class SummaryClient implements SummaryInterface {
     return await this.client.execute(this.sender, this.contractAddress, {
       close_overdue: {
         lanes
+      }
+    }, fee_, memo_, funds_);
+  };
+  windUp = async ({
+    case: _case
+  }: {
+    case: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      wind_up: {
+        case: _case
+      }
+    }, fee_, memo_, funds_);
+  };
+  proposeCompletion = async ({
+    case: _case,
+    digest
+  }: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      propose_completion: {
+        case: _case,
+        digest
+      }
+    }, fee_, memo_, funds_);
+  };
+  approveCompletion = async ({
+    case: _case,
+    digest
+  }: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      approve_completion: {
+        case: _case,
+        digest
+      }
+    }, fee_, memo_, funds_);
+  };
+  objectCompletion = async ({
+    case: _case,
+    digest
+  }: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      object_completion: {
+        case: _case,
+        digest
+      }
+    }, fee_, memo_, funds_);
+  };
+  finishCompletion = async ({
+    case: _case,
+    digest
+  }: {
+    case: HexBinary;
+    digest: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      finish_completion: {
+        case: _case,
+        digest
+      }
+    }, fee_, memo_, funds_);
+  };
+  compromised = async ({
+    index,
+    lane
+  }: {
+    index: number;
+    lane: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      compromised: {
+        index,
+        lane
+      }
+    }, fee_, memo_, funds_);
+  };
+  dispute = async ({
+    code,
+    index,
+    lane
+  }: {
+    code: DisputeCode;
+    index: number;
+    lane: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      dispute: {
+        code,
+        index,
+        lane
+      }
+    }, fee_, memo_, funds_);
+  };
+  withdrawDispute = async ({
+    index,
+    lane
+  }: {
+    index: number;
+    lane: HexBinary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      withdraw_dispute: {
+        index,
+        lane
+      }
+    }, fee_, memo_, funds_);
+  };
+  proveConflict = async ({
+    proof
+  }: {
+    proof: Binary;
+  }, fee_: number | StdFee | "auto" = "auto", memo_?: string, funds_?: Coin[]): Promise<any> => {
+    return await this.client.execute(this.sender, this.contractAddress, {
+      prove_conflict: {
+        proof
       }
     }, fee_, memo_, funds_);
   };

@@ -34,6 +34,50 @@ export type ExecuteMsg = {
     lanes: HexBinary[];
   };
 } | {
+  wind_up: {
+    case: HexBinary;
+  };
+} | {
+  propose_completion: {
+    case: HexBinary;
+    digest: HexBinary;
+  };
+} | {
+  approve_completion: {
+    case: HexBinary;
+    digest: HexBinary;
+  };
+} | {
+  object_completion: {
+    case: HexBinary;
+    digest: HexBinary;
+  };
+} | {
+  finish_completion: {
+    case: HexBinary;
+    digest: HexBinary;
+  };
+} | {
+  compromised: {
+    index: number;
+    lane: HexBinary;
+  };
+} | {
+  dispute: {
+    code: DisputeCode;
+    index: number;
+    lane: HexBinary;
+  };
+} | {
+  withdraw_dispute: {
+    index: number;
+    lane: HexBinary;
+  };
+} | {
+  prove_conflict: {
+    proof: Binary;
+  };
+} | {
   seen: {
     case: HexBinary;
     items: SeenItem[];
@@ -41,6 +85,7 @@ export type ExecuteMsg = {
 };
 export type Binary = string;
 export type HexBinary = string;
+export type DisputeCode = "unreadable" | "wrong_patient" | "incorrect" | "incomplete" | "untimely" | "unauthorised";
 export interface SeenItem {
   lane: HexBinary;
   size: number;
@@ -62,16 +107,57 @@ export type QueryMsg = {
     case: HexBinary;
   };
 } | {
+  cadence: {
+    author: PartyInfo;
+    case: HexBinary;
+  };
+} | {
+  disputes: {
+    case: HexBinary;
+    limit?: number | null;
+    start_after?: EntryKey | null;
+  };
+} | {
+  marks: {
+    lane: HexBinary;
+  };
+} | {
+  conflicts: {
+    author: PartyInfo;
+    limit?: number | null;
+    start_after?: HexBinary | null;
+  };
+} | {
   status: {
     case: HexBinary;
     institution: number;
   };
 };
-export type NullableCaseInfo = CaseInfo | null;
+export type PartyInfo = {
+  institution: number;
+} | {
+  account: string;
+};
+export interface EntryKey {
+  index: number;
+  lane: HexBinary;
+}
 export type Uint64 = string;
+export interface CadenceResponse {
+  cadence: number;
+  lanes: LaneCadence[];
+  lateness: number;
+}
+export interface LaneCadence {
+  lane: HexBinary;
+  late: boolean;
+  silence: Uint64;
+}
+export type NullableCaseInfo = CaseInfo | null;
 export type CaseStatus = "open" | "closing" | "proposed" | "completed";
 export interface CaseInfo {
   digest: HexBinary;
+  due?: Uint64 | null;
   height: Uint64;
   open: number;
   status: CaseStatus;
@@ -80,12 +166,19 @@ export interface ConfigResponse {
   ppr: string;
   registrar: string;
 }
+export interface ConflictsResponse {
+  lanes: HexBinary[];
+}
+export interface DisputesResponse {
+  disputes: DisputeInfo[];
+}
+export interface DisputeInfo {
+  code: DisputeCode;
+  index: number;
+  lane: HexBinary;
+  since: Uint64;
+}
 export type NullableLaneInfo = LaneInfo | null;
-export type PartyInfo = {
-  institution: number;
-} | {
-  account: string;
-};
 export type LaneClass = "content" | "access";
 export type LaneStatus = "open" | "closing" | "closed";
 export interface LaneInfo {
@@ -104,6 +197,15 @@ export interface LaneInfo {
 }
 export interface LanesResponse {
   lanes: LaneInfo[];
+}
+export interface MarksResponse {
+  compromised?: MarkInfo | null;
+  conflict?: MarkInfo | null;
+}
+export interface MarkInfo {
+  height: Uint64;
+  index: number;
+  time: Uint64;
 }
 export type CareStatus = "none" | "new" | "update_pending" | "accepted" | "suspended" | "ended";
 export interface StatusResponse {

@@ -371,6 +371,23 @@ pub struct CaseOpened {
     pub lanes: Vec<LaneId>,
 }
 
+/// `POST /v1/cases/{case}/sponsor`: an account of this case that cannot pay its own fees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SponsorRequest {
+    /// The account: the holder to be, the recovery account, or a delegate's.
+    pub account: Address,
+}
+
+/// Answer to `POST /v1/cases/{case}/sponsor`: the allowance will be in a block soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sponsored {
+    /// The account.
+    pub account: Address,
+    /// Bech32 account that pays its fees.
+    pub fee_granter: String,
+}
+
 /// `PUT /v1/links` (private): an identifier of this institution names a case.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

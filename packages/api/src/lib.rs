@@ -7,6 +7,7 @@
 
 pub mod body;
 mod bytes;
+pub mod custody;
 mod error;
 pub mod header;
 pub mod limits;

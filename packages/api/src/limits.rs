@@ -8,6 +8,8 @@ pub const MAX_LETTERS: u32 = 64;
 pub const MAX_LETTER: usize = 64 * 1024;
 /// Longest JSON body of a request, bytes.
 pub const MAX_JSON: usize = 256 * 1024;
+/// Longest offer of a new holder, bytes: borsh `RotateOffer`.
+pub const MAX_HOLDER: usize = 2048;
 /// Most ranges in a release.
 pub const MAX_RELEASE_ITEMS: usize = 256;
 /// Most entries covered by a release.

@@ -213,6 +213,21 @@ problems! {
     /// The case exists with other terms.
     OfferConflict, "offer-conflict", CONFLICT, "The case exists with another offer or policy",
         "Go on with the case as it is, or ask the patient for an offer of a new case.";
+    /// A claim request that is not the patient's for this case, or not any more.
+    ClaimRefused, "claim-refused", UNPROCESSABLE_ENTITY, "The claim request was not accepted",
+        "Ask the patient for a new claim request for this case, and take it over unchanged.";
+    /// The institution holds no key of this case.
+    NotCustodial, "not-custodial", CONFLICT, "This institution holds no holder's key of this case",
+        "The case was claimed, or its patient has held it from the start: go on with it as it is.";
+    /// The offer of a new holder is not the one that the chain knows.
+    HolderRefused, "holder-refused", UNPROCESSABLE_ENTITY, "The new holder's key was not accepted",
+        "Send the offer that the rotation, claim or recovery on chain was made with, unchanged; nothing was stored.";
+    /// An account that no allowance is given to here.
+    SponsorRefused, "sponsor-refused", UNPROCESSABLE_ENTITY, "No fee allowance was given",
+        "Ask another institution of the case; nothing was stored.";
+    /// The day's allowances of a case are used up.
+    SponsorLimit, "sponsor-limit", TOO_MANY_REQUESTS, "This case was given as many fee allowances as a day allows",
+        "Try again tomorrow, or ask another institution of the case.";
     /// Too many requests.
     RateLimited, "rate-limited", TOO_MANY_REQUESTS, "Too many requests",
         "Try again after the time in Retry-After.";

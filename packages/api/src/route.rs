@@ -23,6 +23,10 @@ pub mod public {
     pub const KEM: &str = "/v1/cases/{case}/kem";
     /// GET, holder or operator: letters addressed to the signer.
     pub const LETTERS_OF_CASE: &str = "/v1/cases/{case}/letters";
+    /// PUT, the new holder, at every author: borsh `RotateOffer`.
+    pub const HOLDER: &str = "/v1/cases/{case}/holder";
+    /// POST, holder or recovery account, at an institution of the case.
+    pub const SPONSOR: &str = "/v1/cases/{case}/sponsor";
     /// GET, holder.
     pub const ENTRIES: &str = "/v1/lanes/{lane}/entries";
     /// GET, holder; one range.
@@ -53,6 +57,10 @@ pub mod public {
 pub mod private {
     /// POST.
     pub const CASES: &str = "/v1/cases";
+    /// POST: a case whose holder's key this institution makes.
+    pub const CUSTODIAL: &str = "/v1/cases/custodial";
+    /// PUT and GET: such a case's claim by its patient.
+    pub const CLAIM: &str = "/v1/cases/{case}/claim";
     /// PUT.
     pub const LINKS: &str = "/v1/links";
     /// POST, the content's bytes.
@@ -133,6 +141,16 @@ pub fn letters(case: &CaseId, query: LettersQuery) -> Target {
     )
 }
 
+/// [`public::HOLDER`]
+pub fn holder(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/holder"))
+}
+
+/// [`public::SPONSOR`]
+pub fn sponsor(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/sponsor"))
+}
+
 /// [`public::ENTRIES`]
 pub fn entries(lane: &LaneId, query: EntriesQuery) -> Target {
     Target::query(
@@ -187,6 +205,11 @@ pub fn release_inclusion(nonce: &[u8; 16], query: ReleaseInclusionQuery) -> Targ
             ("size", Some(query.size.to_string())),
         ],
     )
+}
+
+/// [`private::CLAIM`]
+pub fn claim(case: &CaseId) -> Target {
+    Target::path(format!("/v1/cases/{case}/claim"))
 }
 
 /// [`private::ENTRIES`]

@@ -285,6 +285,7 @@ fn targets_fit_their_templates() {
             public::RELEASE_INCLUSION,
             route::release_inclusion(&nonce, ReleaseInclusionQuery { lane, index: 1, size: 2 }),
         ),
+        (route::private::CLAIM, route::claim(&case)),
         (route::private::SHARED, route::shared(&case)),
         (route::private::SHARED_ENTRY, route::shared_entry(&case, &lane, 3)),
         (public::RELEASES, public::RELEASES.into()),

@@ -12,13 +12,14 @@ use std::{
 
 use casewise_ledger::{Hash, account::AccountKey, sha256};
 use casewise_protocol::{ppr, registrar, summary};
+use cosmrs::proto::cosmwasm::wasm::v1::MsgInstantiateContract;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 use tendermint_proto::{Protobuf, v0_38::types::SignedHeader as RawSignedHeader};
 
 use crate::{
-    Chain, ChainError, ChainParams, Code, Codes, ContractAddress, Contracts, Included, Manifest, Msg,
-    SubmitOptions, Trust, account_to_bech32, submit_and_wait,
+    Chain, ChainError, ChainExt, ChainParams, Code, Codes, ContractAddress, Contracts, Included, Manifest,
+    Msg, SubmitOptions, Trust, account_to_bech32, submit_and_wait,
 };
 
 /// Largest wasm read, bytes; ours stay below 500 kB.
@@ -31,8 +32,13 @@ pub const CONTRACTS: [&str; 3] = ["registrar", "ppr", "summary"];
 pub struct DeployOptions<'a> {
     /// RPC URLs for the manifest.
     pub endpoints: Vec<String>,
-    /// The registrar's authority, bech32 (it can be a group's); `None` = the operator.
+    /// The consortium's account, bech32 (it can be a group's): authority of the registrar and admin
+    /// of registrar and ppr. `None` = the operator, and then the contracts are connected too;
+    /// another's must be, with [`connection`].
     pub authority: Option<String>,
+    /// How long a recovery waits, seconds; `None` = the contract's default. For networks made for
+    /// tests.
+    pub recovery_delay: Option<u32>,
     /// What an earlier deployment made; what is still right of it is kept.
     pub previous: Option<Manifest>,
     /// How to send each transaction.
@@ -50,7 +56,7 @@ pub enum DeployStep {
     Keep(&'static str),
     /// An instance is made.
     Instantiate(&'static str),
-    /// ppr is told of summary.
+    /// registrar is told of ppr, and ppr of summary.
     Connect,
     /// A header to trust is read.
     Anchor,
@@ -112,6 +118,23 @@ pub async fn trust_anchor(chain: &dyn Chain, height: u64) -> Result<Trust, Chain
     Ok(Trust { height, header_hash, validators_hash: hash(signed.header.validators_hash, "validators")? })
 }
 
+/// What the authority must still send so that the contracts know each other; empty: nothing.
+pub async fn connection(chain: &dyn Chain, contracts: &Contracts) -> Result<Vec<Msg>, ChainError> {
+    let text = |contract: &ContractAddress| contract.to_bech32(chain.prefix());
+    let (summary, ppr) = (text(&contracts.summary), text(&contracts.ppr));
+    let mut messages = Vec::new();
+    let config: ppr::ConfigResponse = chain.query(&contracts.ppr, &ppr::QueryMsg::Config {}, None).await?;
+    if config.summary.as_ref() != Some(&summary) {
+        messages.push(Msg::execute(contracts.ppr, &ppr::ExecuteMsg::SetSummary { summary })?);
+    }
+    let config: registrar::ConfigResponse =
+        chain.query(&contracts.registrar, &registrar::QueryMsg::Config {}, None).await?;
+    if config.ppr.as_ref() != Some(&ppr) {
+        messages.push(Msg::execute(contracts.registrar, &registrar::ExecuteMsg::SetPpr { ppr })?);
+    }
+    Ok(messages)
+}
+
 struct Deployment<'a> {
     chain: &'a dyn Chain,
     key: &'a AccountKey,
@@ -126,8 +149,8 @@ impl Deployment<'_> {
         }
     }
 
-    async fn send(&self, msg: Msg) -> Result<Included, ChainError> {
-        submit_and_wait(self.chain, self.key, vec![msg], self.params, &self.options.submit).await
+    async fn send(&self, msgs: Vec<Msg>) -> Result<Included, ChainError> {
+        submit_and_wait(self.chain, self.key, msgs, self.params, &self.options.submit).await
     }
 
     /// The code of the previous manifest, if the chain has it with this checksum from this operator.
@@ -168,7 +191,8 @@ impl Deployment<'_> {
         self.tell(DeployStep::Store(name));
         let checksum = sha256(&[wasm]);
         let wasm = gzip(wasm).map_err(|e| ChainError::invalid("wasm", e))?;
-        let included = self.send(Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }).await?;
+        let included =
+            self.send(vec![Msg::StoreCode { wasm, instantiate_by: vec![self.key.address()] }]).await?;
         if event_value(&included, "store_code", "code_checksum")? != hex::encode(checksum) {
             return Err(ChainError::malformed("the chain stored another code"));
         }
@@ -178,27 +202,28 @@ impl Deployment<'_> {
     }
 
     async fn instantiate_all(&self, codes: &Codes) -> Result<Contracts, ChainError> {
-        let operator = account_to_bech32(&self.key.address(), &self.params.prefix);
-        let authority = self.options.authority.clone().unwrap_or(operator);
-        let registrar = self
-            .instantiate(
-                "registrar",
-                &codes.registrar,
-                &registrar::InstantiateMsg { authority, recovery_delay: None },
-            )
-            .await?;
+        let authority = self.authority();
+        let registrar_msg =
+            registrar::InstantiateMsg { authority, recovery_delay: self.options.recovery_delay };
+        let registrar = self.instantiate("registrar", &codes.registrar, &registrar_msg).await?;
         let text = |contract: &ContractAddress| contract.to_bech32(&self.params.prefix);
         let ppr_msg = ppr::InstantiateMsg { registrar: text(&registrar) };
         let ppr = self.instantiate("ppr", &codes.ppr, &ppr_msg).await?;
         let summary_msg = summary::InstantiateMsg { registrar: text(&registrar), ppr: text(&ppr) };
         let summary = self.instantiate("summary", &codes.summary, &summary_msg).await?;
         self.tell(DeployStep::Connect);
-        // Only the authority may; a group does it by a proposal of its own.
+        let contracts = Contracts { registrar, ppr, summary };
+        // Only the authority may.
         if self.options.authority.is_none() {
-            let connect = ppr::ExecuteMsg::SetSummary { summary: text(&summary) };
-            self.send(Msg::execute(ppr, &connect)?).await?;
+            let messages = connection(self.chain, &contracts).await?;
+            submit_and_wait(self.chain, self.key, messages, self.params, &self.options.submit).await?;
         }
-        Ok(Contracts { registrar, ppr, summary })
+        Ok(contracts)
+    }
+
+    fn authority(&self) -> String {
+        let operator = || account_to_bech32(&self.key.address(), &self.params.prefix);
+        self.options.authority.clone().unwrap_or_else(operator)
     }
 
     async fn instantiate<T: Serialize>(
@@ -210,15 +235,22 @@ impl Deployment<'_> {
         self.tell(DeployStep::Instantiate(name));
         let msg = serde_json::to_vec(msg).map_err(|e| ChainError::invalid("message", e))?;
         // What happened must stay what happened: summary has no admin.
-        let admin = (name != "summary").then(|| self.key.address());
-        let label = format!("casewise {name}");
-        let included = self.send(Msg::Instantiate { code_id: code.id, label, admin, msg }).await?;
+        let admin = (name != "summary").then(|| self.authority()).unwrap_or_default();
+        let message = Msg::raw(&MsgInstantiateContract {
+            sender: account_to_bech32(&self.key.address(), &self.params.prefix),
+            admin,
+            code_id: code.id,
+            label: format!("casewise {name}"),
+            msg,
+            funds: Vec::new(),
+        });
+        let included = self.send(vec![message]).await?;
         let address = event_value(&included, "instantiate", "_contract_address")?;
         ContractAddress::from_bech32(address, &self.params.prefix)
     }
 }
 
-fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a str, ChainError> {
+pub(crate) fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a str, ChainError> {
     let event = included.tx.events.iter().find(|event| event.kind == kind);
     event
         .and_then(|event| event.attribute(key))
@@ -226,7 +258,7 @@ fn event_value<'a>(included: &'a Included, kind: &str, key: &str) -> Result<&'a 
 }
 
 /// The wasm of a contract, if it is the one `checksums.txt` names.
-fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
+pub fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
     let file = format!("casewise_{name}.wasm");
     let wrong = |why: String| {
         ChainError::invalid(
@@ -254,7 +286,7 @@ fn read_wasm(artifacts: &Path, name: &str) -> Result<Vec<u8>, ChainError> {
     Ok(wasm)
 }
 
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     encoder.finish()

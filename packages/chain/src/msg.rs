@@ -6,8 +6,10 @@ use cosmrs::{
     proto::{
         cosmos::{bank::v1beta1::MsgSend, base::v1beta1::Coin, feegrant::v1beta1::MsgGrantAllowance},
         cosmwasm::wasm::v1::{
-            AccessConfig, AccessType, MsgExecuteContract, MsgInstantiateContract, MsgStoreCode,
+            AccessConfig, AccessType, MsgExecuteContract, MsgInstantiateContract, MsgMigrateContract,
+            MsgStoreCode,
         },
+        prost::{Message, Name},
     },
 };
 
@@ -68,6 +70,15 @@ pub enum Msg {
         /// The instantiate message, JSON.
         msg: Vec<u8>,
     },
+    /// Puts another code under an instance. Only its admin may.
+    Migrate {
+        /// The instance.
+        contract: ContractAddress,
+        /// The new code.
+        code_id: u64,
+        /// The migrate message, JSON.
+        msg: Vec<u8>,
+    },
     /// Any other message, as protobuf; it names its sender itself.
     Raw {
         /// Its type, beginning with `/`.
@@ -86,11 +97,19 @@ impl Msg {
         })
     }
 
-    pub(crate) fn to_any(&self, sender: &Address, prefix: &Prefix) -> Result<Any, ChainError> {
+    /// A message that is protobuf already.
+    pub(crate) fn raw<M: Message + Name>(message: &M) -> Self {
+        let Any { type_url, value } = any(message);
+        Self::Raw { type_url, value }
+    }
+
+    /// As its protobuf, sent by `sender`: an account or a group's account, bech32.
+    pub(crate) fn to_any(&self, sender: &str, prefix: &Prefix) -> Result<Any, ChainError> {
         let account = |address: &Address| account_to_bech32(address, prefix);
+        let sender = || sender.to_owned();
         Ok(match self {
             Self::Execute { contract, msg } => any(&MsgExecuteContract {
-                sender: account(sender),
+                sender: sender(),
                 contract: contract.to_bech32(prefix),
                 msg: msg.clone(),
                 funds: Vec::new(),
@@ -98,18 +117,18 @@ impl Msg {
             Self::BankSend { to, amount, denom } => {
                 check_denom(denom)?;
                 let amount = vec![Coin { denom: denom.clone(), amount: amount.to_string() }];
-                any(&MsgSend { from_address: account(sender), to_address: account(to), amount })
+                any(&MsgSend { from_address: sender(), to_address: account(to), amount })
             }
             Self::GrantAllowance { grantee, limit, denom } => {
                 check_denom(denom)?;
                 any(&MsgGrantAllowance {
-                    granter: account(sender),
+                    granter: sender(),
                     grantee: account(grantee),
                     allowance: Some(allowance::encode(limit, denom)?),
                 })
             }
             Self::StoreCode { wasm, instantiate_by } => any(&MsgStoreCode {
-                sender: account(sender),
+                sender: sender(),
                 wasm_byte_code: wasm.clone(),
                 instantiate_permission: Some(AccessConfig {
                     permission: AccessType::AnyOfAddresses.into(),
@@ -121,7 +140,7 @@ impl Msg {
                     return Err(ChainError::invalid("label", format!("give 1 to {MAX_LABEL} bytes")));
                 }
                 any(&MsgInstantiateContract {
-                    sender: account(sender),
+                    sender: sender(),
                     admin: admin.as_ref().map(account).unwrap_or_default(),
                     code_id: *code_id,
                     label: label.clone(),
@@ -129,6 +148,12 @@ impl Msg {
                     funds: Vec::new(),
                 })
             }
+            Self::Migrate { contract, code_id, msg } => any(&MsgMigrateContract {
+                sender: sender(),
+                contract: contract.to_bech32(prefix),
+                code_id: *code_id,
+                msg: msg.clone(),
+            }),
             Self::Raw { type_url, value } => Any { type_url: type_url.clone(), value: value.clone() },
         })
     }

@@ -73,15 +73,25 @@ impl TxDraft {
         params: &ChainParams,
         percent: u32,
     ) -> Result<Gas, ChainError> {
+        let used = chain.simulate(&self.unsigned(signer, account, params)?).await?;
+        let limit = u128::from(used) * u128::from(percent.max(100)) / 100;
+        let limit = u64::try_from(limit).map_err(|_| ChainError::malformed("gas beyond 64 bits"))?;
+        Ok(Gas { limit, fee: params.gas_price.fee(limit) })
+    }
+
+    /// The bytes to simulate it with.
+    pub(crate) fn unsigned(
+        &self,
+        signer: &PublicKey,
+        account: Account,
+        params: &ChainParams,
+    ) -> Result<Vec<u8>, ChainError> {
         let provisional = Gas { limit: SIMULATED_LIMIT, fee: params.gas_price.fee(SIMULATED_LIMIT) };
         let (body, auth) = self.parts(signer, account.sequence, provisional, params)?;
         // A signature of the right length, so that the bytes are paid for.
         let bytes = raw(body, auth, [0; 64]);
         check_size(&bytes)?;
-        let used = chain.simulate(&bytes).await?;
-        let limit = u128::from(used) * u128::from(percent.max(100)) / 100;
-        let limit = u64::try_from(limit).map_err(|_| ChainError::malformed("gas beyond 64 bits"))?;
-        Ok(Gas { limit, fee: params.gas_price.fee(limit) })
+        Ok(bytes)
     }
 
     /// Signs it (SIGN_MODE_DIRECT). The same input gives the same bytes.
@@ -119,7 +129,7 @@ impl TxDraft {
         if self.timeout_height == 0 {
             return Err(ChainError::invalid("timeout_height", "0 would be valid for ever"));
         }
-        let sender = signer.address();
+        let sender = account_to_bech32(&signer.address(), &params.prefix);
         let messages =
             self.msgs.iter().map(|msg| msg.to_any(&sender, &params.prefix)).collect::<Result<_, _>>()?;
         let body = TxBody {

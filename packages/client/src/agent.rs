@@ -7,12 +7,12 @@
 use casewise_api::body::{
     Countersignature, EntriesQuery, EntryPage, GrantBody, InclusionProof, InclusionQuery, Info, LaneListing,
     LetterAccepted, LetterListing, LettersQuery, ReceiptAnswer, ReleaseAnswer, ReleaseInclusionQuery,
-    ReleaseRequest,
+    ReleaseRequest, SponsorRequest, Sponsored,
 };
 use casewise_api::signature::{RequestParts, ResponseParts, SignedHeaders, check_response, sign_request};
 use casewise_api::{Packed, Problem, Target, header, route};
 use casewise_ledger::account::AccountKey;
-use casewise_ledger::{CaseId, Commitment, LaneId, Net, Opening, sha256};
+use casewise_ledger::{Address, CaseId, Commitment, LaneId, Net, Opening, RotateOffer, sha256};
 use http::{Method, Response, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -210,6 +210,17 @@ impl<'a> Agent<'a> {
     pub async fn put_opening(&self, commitment: &Commitment, opening: &Opening) -> Result<(), ClientError> {
         let body = encode(&GrantBody { opening: Packed(opening.clone()) });
         self.signed(Method::PUT, &route::grant(commitment), JSON, body, MAX_ANSWER).await.map(|_| ())
+    }
+
+    /// Shows the author the key of a case's new holder. The request is signed by that holder.
+    pub async fn put_holder(&self, offer: &RotateOffer) -> Result<(), ClientError> {
+        let (target, body) = (route::holder(&offer.card.case), casewise_ledger::encode(offer));
+        self.signed(Method::PUT, &target, header::OCTET_STREAM, body, MAX_ANSWER).await.map(|_| ())
+    }
+
+    /// Asks the institution to pay the fees of another account of a case.
+    pub async fn sponsor(&self, case: &CaseId, account: Address) -> Result<Sponsored, ClientError> {
+        self.send_json(Method::POST, &route::sponsor(case), &SponsorRequest { account }).await
     }
 
     /// Asks for a release.

@@ -5,8 +5,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
-    CaseId, CaseOffer, Commitment, EntryHeader, Hash, Head, LaneHeader, LaneId, LedgerError, Net, Opening,
-    V1, decode, encode, merkle::Frontier,
+    CaseId, CaseOffer, ClaimRequest, Commitment, EntryHeader, Hash, Head, LaneHeader, LaneId, LedgerError,
+    Net, Opening, RotateOffer, V1, decode, encode, merkle::Frontier,
 };
 use casewise_seal::ListedEntry;
 use zeroize::Zeroizing;
@@ -20,6 +20,9 @@ pub const PAGE: u32 = 256;
 const META: &str = "meta";
 const CASES: &str = "case";
 const TXS: &str = "tx";
+const CLAIMS: &str = "claim";
+const HOLDERS: &str = "holder";
+const HEIRS: &str = "heir";
 
 /// A case of this patient.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -40,6 +43,85 @@ pub struct CaseState {
     pub offer: Option<CaseOffer>,
     /// How far each institution's letters have been read.
     pub mail: Vec<Mailbox>,
+    /// Where its present keys are in the phrase: the number it was made with, until the holder
+    /// rotates it or finds it again by its recovery account.
+    pub key: u32,
+    /// Where its keys of before are, the newest last.
+    pub earlier: Vec<u32>,
+    /// Epoch of its key, as last seen on chain.
+    pub epoch: u32,
+    /// A recovery that was running when the chain was last asked.
+    pub recovering: Option<SeenRecovery>,
+}
+
+impl CaseState {
+    /// A case whose keys are where its number says.
+    pub fn new(
+        n: u32,
+        case: CaseId,
+        net: Net,
+        institution: u32,
+        made: u64,
+        offer: Option<CaseOffer>,
+    ) -> Self {
+        let (mail, earlier) = (Vec::new(), Vec::new());
+        let (version, epoch, recovering) = (V1, 0, None);
+        Self { version, n, case, net, institution, made, offer, mail, key: n, earlier, epoch, recovering }
+    }
+}
+
+/// A recovery of a case, as it was last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SeenRecovery {
+    /// From when on it can be finished, Unix ms.
+    pub ready: u64,
+    /// From when on it counts no more, Unix ms.
+    pub lapses: u64,
+    /// The institution that attests it.
+    pub attested: Option<u32>,
+}
+
+/// A case as versions of this program up to 0.1 kept it.
+#[derive(BorshDeserialize)]
+struct FirstCaseState {
+    _version: V1,
+    n: u32,
+    case: CaseId,
+    net: Net,
+    institution: u32,
+    made: u64,
+    offer: Option<CaseOffer>,
+    mail: Vec<Mailbox>,
+}
+
+fn read_case(bytes: &[u8]) -> Result<CaseState, ClientError> {
+    if let Ok(case) = decode(bytes) {
+        return Ok(case);
+    }
+    let FirstCaseState { n, case, net, institution, made, offer, mail, .. } =
+        decode(bytes).map_err(|_| damaged())?;
+    Ok(CaseState { mail, ..CaseState::new(n, case, net, institution, made, offer) })
+}
+
+/// A change of a case's holder that was begun here, kept until every author has the new key.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct HolderChange {
+    /// Format version.
+    pub version: V1,
+    /// Number of the case in this wallet, or the one it will have.
+    pub n: u32,
+    /// Where the new holder's keys are in the phrase.
+    pub key: u32,
+    /// What the new holder shows: to the registrar, then to every author.
+    pub offer: RotateOffer,
+    /// When it was begun, Unix ms.
+    pub made: u64,
+    /// Whether the registrar names the new holder.
+    pub done: bool,
+    /// Institutions that have taken the offer.
+    pub told: Vec<u32>,
+    /// Why the last of the others has not.
+    pub trouble: Option<String>,
 }
 
 /// How far an institution's letters have been read.
@@ -230,12 +312,31 @@ impl<'a> Book<'a> {
 
     /// All cases by number.
     pub async fn cases(&self) -> Result<Vec<CaseState>, ClientError> {
-        self.all(CASES).await
+        let rows = self.0.scan(CASES).await?;
+        rows.iter().map(|(_, bytes)| read_case(bytes)).collect()
     }
 
     /// A case by its number.
     pub async fn case(&self, n: u32) -> Result<Option<CaseState>, ClientError> {
-        self.one(CASES, &n.to_be_bytes()).await
+        let bytes = self.0.get(CASES, &n.to_be_bytes()).await?;
+        bytes.map(|bytes| read_case(&bytes)).transpose()
+    }
+
+    /// The last change of a case's holder, until every author knows it.
+    pub async fn holder_change(&self, n: u32) -> Result<Option<HolderChange>, ClientError> {
+        self.one(HOLDERS, &n.to_be_bytes()).await
+    }
+
+    /// The change of a case's holder that was begun and that the registrar may not name yet.
+    pub async fn begun_change(&self, n: u32) -> Result<Option<HolderChange>, ClientError> {
+        self.one(HEIRS, &n.to_be_bytes()).await
+    }
+
+    /// Every change of a holder: those begun, then those to be told.
+    pub async fn holder_changes(&self) -> Result<Vec<HolderChange>, ClientError> {
+        let mut all: Vec<HolderChange> = self.all(HEIRS).await?;
+        all.extend(self.all::<HolderChange>(HOLDERS).await?);
+        Ok(all)
     }
 
     /// The lanes known of a case, by id.
@@ -303,6 +404,11 @@ impl<'a> Book<'a> {
         self.one(TXS, &n.to_be_bytes()).await
     }
 
+    /// The claim request of a case that is not taken over yet.
+    pub async fn claim(&self, n: u32) -> Result<Option<ClaimRequest>, ClientError> {
+        self.one(CLAIMS, &n.to_be_bytes()).await
+    }
+
     async fn one<T: BorshDeserialize>(&self, space: &str, id: &[u8]) -> Result<Option<T>, ClientError> {
         self.0.get(space, id).await?.map(|bytes| decode(&bytes).map_err(|_| damaged())).transpose()
     }
@@ -323,6 +429,22 @@ impl Batch {
     /// Keeps a case.
     pub fn put_case(&mut self, case: &CaseState) -> &mut Self {
         self.put(CASES, &case.n.to_be_bytes(), encode(case))
+    }
+
+    /// Keeps a change of holder.
+    pub fn put_holder_change(&mut self, change: &HolderChange) -> &mut Self {
+        let space = if change.done { HOLDERS } else { HEIRS };
+        self.put(space, &change.n.to_be_bytes(), encode(change))
+    }
+
+    /// Forgets a change of holder that every author knows.
+    pub fn delete_holder_change(&mut self, n: u32) -> &mut Self {
+        self.delete(HOLDERS, &n.to_be_bytes())
+    }
+
+    /// Forgets a change of holder that was begun.
+    pub fn delete_begun_change(&mut self, n: u32) -> &mut Self {
+        self.delete(HEIRS, &n.to_be_bytes())
     }
 
     /// Keeps what was verified of a lane.
@@ -365,6 +487,16 @@ impl Batch {
         self.put(TXS, &n.to_be_bytes(), encode(tx))
     }
 
+    /// Keeps a claim request until its case is taken over.
+    pub fn put_claim(&mut self, n: u32, request: &ClaimRequest) -> &mut Self {
+        self.put(CLAIMS, &n.to_be_bytes(), encode(request))
+    }
+
+    /// Forgets a claim request.
+    pub fn delete_claim(&mut self, n: u32) -> &mut Self {
+        self.delete(CLAIMS, &n.to_be_bytes())
+    }
+
     /// Forgets a transaction whose fate is known.
     pub fn delete_pending(&mut self, n: u32) -> &mut Self {
         self.delete(TXS, &n.to_be_bytes())
@@ -397,4 +529,21 @@ fn proofs(lane: &LaneId) -> String {
 
 fn damaged() -> ClientError {
     ClientError::Store { reason: "a record is damaged or of another version".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_of_the_first_format_is_read() {
+        let mail = vec![Mailbox { institution: 3, after: 9 }];
+        let case =
+            CaseState { mail: mail.clone(), ..CaseState::new(4, CaseId([1; 32]), [2; 32], 3, 5, None) };
+        let first = encode(&(V1, 4u32, CaseId([1; 32]), [2u8; 32], 3u32, 5u64, None::<CaseOffer>, mail));
+        assert_eq!(read_case(&first).unwrap(), case);
+        assert_eq!(read_case(&encode(&case)).unwrap(), case);
+        assert!(read_case(&first[1..]).is_err());
+        assert!(read_case(&[first, vec![0]].concat()).is_err());
+    }
 }

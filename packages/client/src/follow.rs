@@ -12,10 +12,11 @@ use casewise_ledger::records::{IdentityRecord, LaneRecord, LaneStatus, Relations
 use casewise_ledger::{CaseId, Class, Kind, LaneHeader, LaneId, Party};
 use casewise_protocol::rules::CareStatus;
 use casewise_protocol::{ppr, summary};
-use casewise_seal::{KemSecret, Letter, LetterKind, ListedEntry};
+use casewise_seal::{LaneKeys, Letter, LetterKind, ListedEntry};
 
 use crate::agent::Agent;
-use crate::book::{CaseState, KeptEntry, LaneState, Mailbox, PAGE};
+use crate::book::{CaseState, HolderChange, KeptEntry, LaneState, Mailbox, PAGE};
+use crate::holder::KeyRing;
 use crate::patient::ledger;
 use crate::reader::listed_entry;
 use crate::store::Batch;
@@ -39,9 +40,18 @@ pub struct Followed {
     pub lanes: Vec<LaneView>,
     /// Entries verified for the first time now.
     pub new_entries: u64,
+    /// The last change of its holder, while an author does not know it.
+    pub change: Option<HolderChange>,
 }
 
 impl Followed {
+    /// The institutions that do not know the case's new holder yet.
+    pub fn untold(&self) -> Vec<u32> {
+        let Some(change) = &self.change else { return Vec::new() };
+        let numbers = self.institutions.iter().map(|institution| institution.number);
+        numbers.filter(|number| !change.told.contains(number)).collect()
+    }
+
     /// The first thing that does not fit, or an agent that did not answer.
     pub fn trouble(&self) -> Option<&str> {
         let lanes = self.lanes.iter().filter_map(|lane| lane.trouble.as_deref());
@@ -97,10 +107,12 @@ impl Patient<'_> {
         let identity = self.network.identity(&case.case).await?;
         let Some(identity) = identity else {
             let (institutions, lanes) = (Vec::new(), Vec::new());
-            return Ok(Followed { case, identity: None, institutions, lanes, new_entries: 0 });
+            return Ok(Followed { case, identity: None, institutions, lanes, new_entries: 0, change: None });
         };
-        self.check_identity(&case, &identity)?;
         self.settle(&case).await?;
+        self.settle_holder(&mut case, &identity).await?;
+        self.check_identity(&case, &identity)?;
+        self.note_identity(&mut case, &identity).await?;
         let mut lanes = self.lane_views(&case).await?;
         let mut institutions = self.institution_views(&case).await?;
         let mut new_entries = 0;
@@ -117,19 +129,36 @@ impl Patient<'_> {
             }
         }
         self.find_cut(&mut lanes).await?;
+        let change = self.tell_authors(&case).await?;
         self.deliver(&case).await?;
-        Ok(Followed { case, identity: Some(identity), institutions, lanes, new_entries })
+        Ok(Followed { case, identity: Some(identity), institutions, lanes, new_entries, change })
     }
 
     /// The case must be this phrase's; a rotated or recovered case has other keys.
-    fn check_identity(&self, case: &CaseState, identity: &IdentityRecord) -> Result<(), ClientError> {
+    pub(crate) fn check_identity(
+        &self,
+        case: &CaseState,
+        identity: &IdentityRecord,
+    ) -> Result<(), ClientError> {
         let own = self.key(case)?.address();
-        let kem = self.phrase.kem_secret(case.n)?.public().hash();
+        let kem = self.phrase.kem_secret(case.key)?.public().hash();
         if identity.holder == own && identity.kem == kem {
             return Ok(());
         }
+        if identity.custodial && identity.holder != own {
+            return Err(ClientError::Refused {
+                what: format!(
+                    "case {} is still held by institution {}; take it over with `casewise case claim accept`",
+                    case.n, identity.institution
+                ),
+            });
+        }
         Err(ClientError::Refused {
-            what: format!("case {} has another holder or key on chain than this phrase gives", case.n),
+            what: format!(
+                "case {} has another holder or key on chain than this phrase gives (its key's epoch is {}): \
+                 it was rotated elsewhere, or recovered; if that was you, use the wallet it was done with",
+                case.n, identity.epoch
+            ),
         })
     }
 
@@ -268,7 +297,7 @@ impl Patient<'_> {
         lanes: &mut [&mut LaneView],
     ) -> Result<(), ClientError> {
         let institution = agent.institution().number;
-        let secret = self.phrase.kem_secret(case.n)?;
+        let mut ring = self.key_ring(case)?;
         loop {
             let after = case.mail.iter().find(|mail| mail.institution == institution).map_or(0, |m| m.after);
             let letters = agent.letters(&case.case, after).await?;
@@ -278,7 +307,7 @@ impl Patient<'_> {
             }
             let mut batch = Batch::new();
             for letter in &letters {
-                self.take_letter(case, &letter.letter.0, &secret, lanes, &mut batch).await?;
+                self.take_letter(case, &letter.letter.0, &mut ring, lanes, &mut batch).await?;
             }
             case.mail.retain(|mail| mail.institution != institution);
             case.mail.push(Mailbox { institution, after: last });
@@ -287,22 +316,36 @@ impl Patient<'_> {
         }
     }
 
-    /// Keeps the root of a letter if it is one. Anybody can write a letter, so one that does not fit
+    /// Keeps the roots of a letter, if it holds any. Anybody can write a letter, so one that does not fit
     /// replaces nothing.
     async fn take_letter(
         &self,
         case: &CaseState,
         bytes: &[u8],
-        secret: &KemSecret,
+        ring: &mut KeyRing<'_>,
         lanes: &mut [&mut LaneView],
         batch: &mut Batch,
     ) -> Result<(), ClientError> {
         let Ok(letter) = Letter::decode(bytes) else { return Ok(()) };
-        if letter.kind != LetterKind::Root || letter.case != case.case {
+        if !matches!(letter.kind, LetterKind::Root | LetterKind::Claim) || letter.case != case.case {
             return Ok(());
         }
+        let Some(secret) = ring.secret(&letter.to)? else { return Ok(()) };
         let Ok(payload) = letter.open(secret) else { return Ok(()) };
-        let [keys] = payload.keys.as_slice() else { return Ok(()) };
+        for keys in &payload.keys {
+            self.take_root(case, keys, lanes, batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps one root of a letter, if it is one and fits.
+    async fn take_root(
+        &self,
+        case: &CaseState,
+        keys: &LaneKeys,
+        lanes: &mut [&mut LaneView],
+        batch: &mut Batch,
+    ) -> Result<(), ClientError> {
         let Some(root) = keys.nodes.expose_root() else { return Ok(()) };
         let view = lanes.iter_mut().find(|lane| lane.lane == keys.lane);
         let header = view.as_ref().and_then(|lane| lane.header.as_ref());

@@ -8,10 +8,13 @@
 mod accept;
 pub mod agent;
 pub mod book;
+pub mod claim;
+mod emergency;
 mod error;
 pub mod evidence;
 pub mod follow;
 pub mod heads;
+pub mod holder;
 #[cfg(feature = "http")]
 pub mod http;
 mod integrity;
@@ -24,6 +27,7 @@ pub mod ports;
 mod random;
 pub mod reader;
 pub mod records;
+mod recovery;
 pub mod share;
 #[cfg(feature = "store")]
 pub mod sqlite;
@@ -38,3 +42,4 @@ pub use keys::Phrase;
 pub use network::Network;
 pub use patient::{Patient, Progress};
 pub use reader::Reader;
+pub use recovery::{Recovery, RecoveryStand};

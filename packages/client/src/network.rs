@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use casewise_chain::{
     Account, Chain, ChainError, ChainExt, ChainParams, Contracts, Manifest, Prefix, account_from_bech32,
 };
-use casewise_ledger::records::{GrantRecord, IdentityRecord, LaneRecord, Policy, ns};
+use casewise_ledger::records::{GrantRecord, IdentityRecord, LaneRecord, Policy, RecoveryRecord, ns};
 use casewise_ledger::{Address, CaseId, Commitment, LaneId, Net};
 use casewise_protocol::record::Be32;
 use casewise_protocol::{page, ppr, registrar, summary};
@@ -51,6 +51,17 @@ impl<'a> Network<'a> {
     /// The virtual identity of a case, `None` until it is enrolled.
     pub async fn identity(&self, case: &CaseId) -> Result<Option<IdentityRecord>, ClientError> {
         Ok(self.chain.record(&self.contracts().registrar, ns::IDENTITY, &case.0, None).await?)
+    }
+
+    /// The account that may recover a case.
+    pub async fn recovery_account(&self, case: &CaseId) -> Result<Option<Address>, ClientError> {
+        Ok(self.chain.record(&self.contracts().registrar, ns::RECOVERY, &case.0, None).await?)
+    }
+
+    /// The recovery of a case that was started, `None` when there is none; one that lapsed may still
+    /// be named.
+    pub async fn recovery(&self, case: &CaseId) -> Result<Option<RecoveryRecord>, ClientError> {
+        Ok(self.chain.record(&self.contracts().registrar, ns::RECOVERING, &case.0, None).await?)
     }
 
     /// The case of a holder, found among all cases whose holders' hashes begin alike, so that the

@@ -47,32 +47,34 @@ impl Patient<'_> {
             }
             Some(_) => {}
         }
-        let n = self.book.cases().await?.iter().map(|case| case.n + 1).max().unwrap_or(0);
+        let n = self.fresh_number().await?;
         let recovery = recovery.map(|phrase| phrase.account(n)).transpose()?.map(|key| key.address());
         let now = self.world.clock.now_ms();
         let salt = self.world.random()?;
         let offer =
             sign_offer(self.phrase, n, self.world.net, salt, recovery, institution, now + life * 1000)?;
-        let case = CaseState {
-            version: V1,
-            n,
-            case: offer.card.id(),
-            net: self.world.net,
-            institution,
-            made: now,
-            offer: Some(offer),
-            mail: Vec::new(),
-        };
+        let case = CaseState::new(n, offer.card.id(), self.world.net, institution, now, Some(offer));
         let mut batch = Batch::new();
         batch.put_case(&case);
         self.book.commit(batch).await?;
         Ok(case)
     }
 
+    /// A number that no key of this wallet was made with.
+    pub(crate) async fn fresh_number(&self) -> Result<u32, ClientError> {
+        let cases = self.book.cases().await?;
+        let changes = self.book.holder_changes().await?;
+        let of_cases = cases.iter().flat_map(|case| case.earlier.iter().copied().chain([case.n, case.key]));
+        let of_changes = changes.iter().flat_map(|change| [change.n, change.key]);
+        Ok(of_cases.chain(of_changes).max().map_or(0, |last| last.saturating_add(1)))
+    }
+
     /// Looks on chain for the cases of this phrase, up to [`GAP_LIMIT`] numbers without one, and keeps
     /// those that were not known. Returns the new ones.
     pub async fn recover(&self) -> Result<Vec<CaseState>, ClientError> {
-        let known: Vec<u32> = self.book.cases().await?.iter().map(|case| case.n).collect();
+        let cases = self.book.cases().await?;
+        let known: Vec<u32> =
+            cases.iter().flat_map(|case| case.earlier.iter().copied().chain([case.n, case.key])).collect();
         let (mut found, mut n, mut gap) = (Vec::new(), 0, 0);
         let mut batch = Batch::new();
         while gap < GAP_LIMIT {
@@ -83,6 +85,12 @@ impl Patient<'_> {
                 match self.recover_one(n).await? {
                     Some(case) => {
                         batch.put_case(&case);
+                        // whether the authors have the key of a later holder is not known any more
+                        if case.epoch > 0 {
+                            batch.put_holder_change(
+                                &self.holder_change(&case.case, case.n, n, case.epoch, true)?,
+                            );
+                        }
                         found.push(case);
                         gap = 0;
                     }
@@ -103,16 +111,9 @@ impl Patient<'_> {
         if identity.holder != holder {
             return Ok(None);
         }
-        Ok(Some(CaseState {
-            version: V1,
-            n,
-            case,
-            net: self.world.net,
-            institution: identity.institution,
-            made: self.world.clock.now_ms(),
-            offer: None,
-            mail: Vec::new(),
-        }))
+        let made = self.world.clock.now_ms();
+        let found = CaseState::new(n, case, self.world.net, identity.institution, made, None);
+        Ok(Some(CaseState { epoch: identity.epoch, ..found }))
     }
 }
 

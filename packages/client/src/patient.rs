@@ -91,7 +91,7 @@ impl<'a> Patient<'a> {
 
     /// The holder's key of a case.
     pub fn key(&self, case: &CaseState) -> Result<AccountKey, ClientError> {
-        self.phrase.account(case.n)
+        self.phrase.account(case.key)
     }
 
     /// An institution's agent, spoken to as the holder.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use casewise_chain::{
     Chain, ChainError, Included, Msg, SignedTx, SubmitOptions, TxDraft, account_of, send_and_wait,
 };
-use casewise_ledger::Address;
 use casewise_ledger::account::AccountKey;
+use casewise_ledger::{Address, CaseId};
 
 use crate::book::{CaseState, PendingTx};
 use crate::store::Batch;
@@ -27,45 +27,67 @@ pub const ALLOWANCE_WAIT: u64 = 60;
 /// Pause between two looks, ms.
 const POLL_MS: u64 = 250;
 
+/// Who sends, in what case.
+pub(crate) struct Sender<'a> {
+    /// Where the transaction is kept: the case's number, or that of its recovery account.
+    pub slot: u32,
+    /// The sender's key.
+    pub key: &'a AccountKey,
+    /// The case.
+    pub case: &'a CaseId,
+    /// Who enrolled it.
+    pub institution: u32,
+}
+
 impl Patient<'_> {
     /// Sends messages in one transaction as the holder of a case, and waits for its block. Waits
     /// before that until an institution pays the holder's fees.
     pub(crate) async fn send(&self, case: &CaseState, msgs: Vec<Msg>) -> Result<Included, ClientError> {
-        self.settle(case).await?;
         let key = self.key(case)?;
-        let granter = self.wait_for_allowance(case, &key.address()).await?;
-        let (tx, from) = self.sign(&key, msgs, granter).await?;
+        let sender = Sender { slot: case.n, key: &key, case: &case.case, institution: case.institution };
+        self.send_as(&sender, msgs).await
+    }
+
+    /// The same for any account of a case.
+    pub(crate) async fn send_as(&self, sender: &Sender<'_>, msgs: Vec<Msg>) -> Result<Included, ClientError> {
+        self.settle_slot(sender.slot).await?;
+        let granter = self.wait_for_allowance(sender).await?;
+        let (tx, from) = self.sign(sender.key, msgs, granter).await?;
         let mut batch = Batch::new();
-        batch.put_pending(case.n, &PendingTx { bytes: tx.bytes().to_vec(), from });
+        batch.put_pending(sender.slot, &PendingTx { bytes: tx.bytes().to_vec(), from });
         self.book.commit(batch).await?;
-        self.finish(case, &tx, from).await
+        self.finish(sender.slot, &tx, from).await
     }
 
     /// Finds out what became of a transaction whose fate was open when the program ended.
     pub async fn settle(&self, case: &CaseState) -> Result<Option<Included>, ClientError> {
-        let Some(pending) = self.book.pending(case.n).await? else { return Ok(None) };
+        self.settle_slot(case.n).await
+    }
+
+    pub(crate) async fn settle_slot(&self, slot: u32) -> Result<Option<Included>, ClientError> {
+        let Some(pending) = self.book.pending(slot).await? else { return Ok(None) };
         let tx = SignedTx::from_bytes(pending.bytes)?;
         let chain = self.network.chain;
         let tip = chain.tip().await?.height;
         for height in pending.from + 1..=tip.min(tx.timeout_height()) {
             match included(chain, &tx, height).await {
                 Ok(Some(included)) => {
-                    self.forget(case).await?;
+                    self.forget(slot).await?;
                     return Ok(Some(included));
                 }
                 Ok(None) | Err(ChainError::Pruned { .. }) => {}
                 Err(error @ ChainError::Failed { .. }) => {
-                    self.forget(case).await?;
+                    self.forget(slot).await?;
                     return Err(error.into());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         if tip >= tx.timeout_height() {
-            self.forget(case).await?;
+            self.forget(slot).await?;
             return Ok(None);
         }
-        self.finish(case, &tx, tip).await.map(Some)
+        self.finish(slot, &tx, tip).await.map(Some)
     }
 
     async fn sign(
@@ -83,7 +105,7 @@ impl Patient<'_> {
         Ok((draft.sign(key, account, gas, params)?, from))
     }
 
-    async fn finish(&self, case: &CaseState, tx: &SignedTx, from: u64) -> Result<Included, ClientError> {
+    async fn finish(&self, slot: u32, tx: &SignedTx, from: u64) -> Result<Included, ClientError> {
         let options = SubmitOptions { patience: PATIENCE, ..SubmitOptions::default() };
         let outcome = send_and_wait(self.network.chain, tx, from, &options).await;
         let decided = matches!(
@@ -91,23 +113,24 @@ impl Patient<'_> {
             Ok(_) | Err(ChainError::Refused { .. } | ChainError::Failed { .. } | ChainError::Expired { .. })
         );
         if decided {
-            self.forget(case).await?;
+            self.forget(slot).await?;
         }
         Ok(outcome?)
     }
 
-    async fn forget(&self, case: &CaseState) -> Result<(), ClientError> {
+    async fn forget(&self, slot: u32) -> Result<(), ClientError> {
         let mut batch = Batch::new();
-        batch.delete_pending(case.n);
+        batch.delete_pending(slot);
         self.book.commit(batch).await
     }
 
-    /// The institution's account that pays this holder's fees, once the holder's account exists.
-    async fn wait_for_allowance(&self, case: &CaseState, holder: &Address) -> Result<Address, ClientError> {
+    /// The institution's account that pays this sender's fees, once the sender's account exists.
+    pub(crate) async fn wait_for_allowance(&self, sender: &Sender<'_>) -> Result<Address, ClientError> {
+        let holder = &sender.key.address();
         let deadline = self.world.clock.now_ms() + ALLOWANCE_WAIT * 1000;
         loop {
             if self.network.account(holder).await?.is_some()
-                && let Some(granter) = self.granter(case, holder).await?
+                && let Some(granter) = self.granter(sender.case, sender.institution, holder).await?
             {
                 return Ok(granter);
             }
@@ -120,11 +143,13 @@ impl Patient<'_> {
         }
     }
 
-    async fn granter(&self, case: &CaseState, holder: &Address) -> Result<Option<Address>, ClientError> {
-        let mut numbers = vec![case.institution];
-        let relationships = self.network.relationships(&case.case).await?;
-        numbers.extend(relationships.iter().map(|r| r.institution).filter(|n| *n != case.institution));
-        for number in numbers {
+    async fn granter(
+        &self,
+        case: &CaseId,
+        institution: u32,
+        holder: &Address,
+    ) -> Result<Option<Address>, ClientError> {
+        for number in self.institutions_of(case, institution).await? {
             let Some(account) = self.network.institution_account(number).await? else { continue };
             if self.network.chain.allowance(&account, holder).await?.is_some() {
                 return Ok(Some(account));

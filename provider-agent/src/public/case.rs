@@ -7,13 +7,13 @@ use axum::response::Response;
 use casewise_api::body::{CaseKem, Head, Info, LaneListing};
 use casewise_api::{Base64, Hex, Packed, Problem, ProblemKind};
 use casewise_ledger::CaseId;
-use casewise_ledger::case::kem_hash;
 use casewise_ledger::records::RelationshipStatus;
 
 use super::answer::Reply;
 use super::call::Call;
 use crate::AgentError;
 use crate::gatekeeper::{self, Refusal};
+use crate::holders;
 use crate::serving::{About, Serving};
 
 /// `GET /v1/info`
@@ -85,8 +85,7 @@ pub async fn kem(call: Arc<Call>) -> Result<Reply, AgentError> {
     }
     let identity = facts.identity.ok_or_else(|| refused(Refusal::UnknownCase))?;
     let shown = store.case(&case).await?.ok_or_else(|| refused(Refusal::UnknownCase))?;
-    if kem_hash(&shown.offer.kem_key) != identity.kem {
-        return Err(refused(Refusal::UnknownCase));
-    }
-    Reply::json(&CaseKem { epoch: identity.epoch, kem_key: Base64(shown.offer.kem_key.to_vec()) })
+    let known = holders::key(&serving.app, &shown).await?.filter(|(key, _)| key.hash() == identity.kem);
+    let (key, epoch) = known.ok_or_else(|| refused(Refusal::UnknownCase))?;
+    Reply::json(&CaseKem { epoch, kem_key: Base64(key.as_bytes().to_vec()) })
 }

@@ -38,7 +38,7 @@ pub async fn of_case(call: Arc<Call>) -> Result<Reply, AgentError> {
     let facts = serving.facts(&About { case: &case, signer, grant: None }).await?;
     let rows = match (&facts.identity, facts.reader) {
         (Some(identity), _) if identity.holder == *signer => {
-            serving.app.store.letters(&case, &identity.kem, query.after, limit).await?
+            serving.app.store.holder_letters(&case, &identity.kem, query.after, limit).await?
         }
         (_, Some((reader, InstitutionStatus::Active))) => {
             serving.fresh().await.map_err(|stale| serving.stale(stale))?;

@@ -8,6 +8,7 @@ pub mod answer;
 mod call;
 mod case;
 mod grants;
+mod holder;
 mod lane;
 mod letters;
 pub mod limit;
@@ -19,7 +20,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, get, on};
-use casewise_api::limits::{MAX_JSON, MAX_LETTER};
+use casewise_api::limits::{MAX_HOLDER, MAX_JSON, MAX_LETTER};
 use casewise_api::{ProblemKind, route::public};
 
 use crate::AgentError;
@@ -39,6 +40,8 @@ pub fn router(serving: Arc<Serving>) -> Router {
         .route(public::READYZ, get(readyz))
         .route(public::LANES, signed(read, NO_BODY, case::lanes))
         .route(public::KEM, signed(read, NO_BODY, case::kem))
+        .route(public::HOLDER, signed(put, MAX_HOLDER, holder::put))
+        .route(public::SPONSOR, signed(post, MAX_JSON, holder::sponsor))
         .route(public::LETTERS_OF_CASE, signed(read, NO_BODY, letters::of_case))
         .route(public::ENTRIES, signed(read, NO_BODY, lane::entries))
         .route(public::BODY, signed(read, NO_BODY, lane::body))

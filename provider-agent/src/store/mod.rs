@@ -6,11 +6,15 @@
 //! Must never be written to from anywhere else, or hold a transaction across network or blob I/O.
 
 mod core;
+mod custody;
+mod holders;
 mod reading;
 mod rows;
 mod view;
 
 pub use self::core::{CoreStore, Write};
+pub use custody::*;
+pub use holders::*;
 pub use reading::*;
 pub use rows::*;
 pub use view::*;
@@ -19,7 +23,7 @@ use async_trait::async_trait;
 
 /// Everything the agent asks of a database.
 #[async_trait]
-pub trait Store: CoreStore + ReadingStore {
+pub trait Store: CoreStore + ReadingStore + HolderStore + CustodyStore {
     /// Applies the batches in order in one transaction. A batch whose [`Write`] meets a state it
     /// does not expect is undone alone and answered with its [`Refusal`]; the others are kept.
     /// Durable when it returns. The commit number goes up by one; the answer holds the new one.
@@ -56,6 +60,9 @@ pub enum Refusal {
     /// The row to be changed is not there, or not in the state expected.
     #[error("the row is not in the state expected")]
     Missing,
+    /// As many as there may be.
+    #[error("there are as many as there may be")]
+    Limit,
     /// The cursor is not where this block begins.
     #[error("the cursor is elsewhere")]
     Cursor,

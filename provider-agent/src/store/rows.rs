@@ -1,6 +1,8 @@
 //! Rows of what this agent knows by itself. What the chain says is in `view`.
 
-use casewise_ledger::{CaseId, CaseOffer, EntryHeader, Hash, Head, LaneHeader, LaneId, records::Policy};
+use casewise_ledger::{
+    Address, CaseId, CaseOffer, EntryHeader, Hash, Head, LaneHeader, LaneId, records::Policy,
+};
 
 /// Who this database belongs to. Written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +89,10 @@ pub enum EndReason {
     Revoked,
     /// The database is older than the lane.
     Restored,
+    /// The case has another holder.
+    Holder,
+    /// The lane is closing on chain: its close entry is written.
+    Closing,
 }
 
 /// A lane of ours: what we hold of it. What is anchored is in its [`LaneView`](super::LaneView).
@@ -210,6 +216,18 @@ pub enum Action {
         case: CaseId,
         /// The `rev`.
         rev: u32,
+    },
+    /// A fee allowance for another account of a case.
+    Sponsor {
+        /// The account.
+        account: Address,
+    },
+    /// Closes a lane at its final head.
+    Close {
+        /// The lane.
+        lane: LaneId,
+        /// The size.
+        size: u32,
     },
 }
 

@@ -3,7 +3,9 @@
 
 use casewise_ledger::{
     Address, CaseId, Commitment, LaneHeader, LaneId,
-    records::{GrantRecord, IdentityRecord, InstitutionRecord, LaneRecord, Policy, RelationshipRecord},
+    records::{
+        CaseStatus, GrantRecord, IdentityRecord, InstitutionRecord, LaneRecord, Policy, RelationshipRecord,
+    },
 };
 
 /// A lane of ours on chain.
@@ -109,6 +111,15 @@ pub enum Change {
         case: CaseId,
         /// The policy.
         policy: Policy,
+    },
+    /// Where a case is in its life.
+    Case {
+        /// The case.
+        case: CaseId,
+        /// Its status on chain.
+        status: CaseStatus,
+        /// Height of the last look.
+        changed: u64,
     },
     /// An institution was admitted or changed.
     Institution(InstitutionView),

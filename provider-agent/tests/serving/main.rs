@@ -2,8 +2,10 @@
 //! whom, and what is durable before.
 #![allow(clippy::disallowed_methods)] // tests start tasks
 
+mod custody;
 mod grants;
 mod holder;
+mod holders;
 mod letters;
 mod releases;
 mod requests;

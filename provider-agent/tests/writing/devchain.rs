@@ -201,6 +201,19 @@ impl DevChain {
         self.engine.call(move |suite| suite.lane(&lane))
     }
 
+    /// Lets time pass until the next block.
+    pub fn pass(&self, ms: u64) {
+        self.engine.call(move |suite| suite.advance(ms));
+        // the height that was passed over is one more block, which holds nothing
+        let (height, time_ms) = self.engine.call(|suite| (suite.height(), suite.now()));
+        let mut state = self.state();
+        let last_block_hash = state.blocks.last().map_or([0; 32], |block| block.hash);
+        let hash = sha256(&[b"block", &height.to_be_bytes(), &last_block_hash]);
+        let chain_id = self.chain_id.clone();
+        let (txs, events) = (Vec::new(), Vec::new());
+        state.blocks.push(Block { height, time_ms, chain_id, hash, last_block_hash, txs, events });
+    }
+
     /// Makes a block of what is waiting.
     pub fn block(&self) {
         let (mempool, others) = {
@@ -250,6 +263,12 @@ impl DevChain {
                 let mut state = self.state();
                 if pairs.iter().any(|pair| state.allowances.contains(pair)) {
                     return Err("fee allowance already exists".into());
+                }
+                // an account that did not exist is made with its allowance
+                for (_, grantee) in &pairs {
+                    let account = account_from_bech32(grantee, &self.prefix).unwrap();
+                    let number = state.accounts.len() as u64;
+                    state.accounts.entry(account).or_insert(Account { number, sequence: 0 });
                 }
                 state.allowances.extend(pairs);
                 Ok(Vec::new())
@@ -474,8 +493,9 @@ impl Chain for DevChain {
             None if known => return Ok(Broadcast::AlreadyKnown),
             None => {}
         }
-        let account = state.accounts[&signer(&signed)];
-        let waiting = state.mempool.len() as u64;
+        let sender = signer(&signed);
+        let account = state.accounts[&sender];
+        let waiting = state.mempool.iter().filter(|tx| signer(tx) == sender).count() as u64;
         if signed.sequence() != account.sequence + waiting {
             return Ok(wrong_sequence());
         }

@@ -7,7 +7,7 @@ use casewise_agent::epoch;
 use crate::world::{Agent, world};
 
 /// Whether bytes occur in any file under a directory.
-fn occurs(directory: &Path, needle: &[u8]) -> bool {
+pub fn occurs(directory: &Path, needle: &[u8]) -> bool {
     std::fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use casewise_ledger::{Commitment, LaneId};
+use casewise_ledger::{CaseId, Commitment, LaneId};
 
 use crate::{
     network::Network,
@@ -67,6 +67,8 @@ pub struct World {
     pub records: Vec<Vec<u8>>,
     /// The grants of step 4.
     pub shared: Option<Shared>,
+    /// The case of the unconscious patient.
+    pub custodial: Option<CaseId>,
     /// For the last table.
     pub facts: Facts,
 }
@@ -92,6 +94,7 @@ impl World {
             patient: None,
             records: Vec::new(),
             shared: None,
+            custodial: None,
             facts: Facts::default(),
             dir,
             repository,

@@ -17,9 +17,13 @@ use cosmrs::proto::{
     cosmos::{
         auth::v1beta1::{QueryAccountInfoRequest, QueryAccountInfoResponse},
         bank::v1beta1::{QueryBalanceRequest, QueryBalanceResponse},
+        base::query::v1beta1::PageRequest,
         feegrant::v1beta1::Grant,
     },
-    cosmwasm::wasm::v1::{self as pb_wasm, QuerySmartContractStateRequest, QuerySmartContractStateResponse},
+    cosmwasm::wasm::v1::{
+        self as pb_wasm, QueryAllContractStateRequest, QueryAllContractStateResponse,
+        QuerySmartContractStateRequest, QuerySmartContractStateResponse,
+    },
     prost::Message,
 };
 use serde::de::DeserializeOwned;
@@ -34,8 +38,8 @@ use self::{
     },
 };
 use crate::{
-    Account, Allowance, Block, Broadcast, Chain, ChainError, CodeInfo, ContractAddress, ContractInfo, Prefix,
-    StateProof, Tip, TxStatus,
+    Account, Allowance, Block, Broadcast, Chain, ChainError, CodeInfo, ContractAddress, ContractInfo, Event,
+    Prefix, StateProof, Tip, TxStatus,
     address::{account_from_bech32, account_to_bech32},
     allowance, code,
     error::shorten,
@@ -80,6 +84,29 @@ impl WasmdClient {
     /// elsewhere (feature `tls`). The first is used until it cannot be reached.
     pub fn new(endpoints: &[String], chain_id: &str, prefix: Prefix) -> Result<Self, ChainError> {
         Ok(Self { rpc: Rpc::new(endpoints, chain_id)?, prefix })
+    }
+
+    /// Everything a contract has stored, in ascending key: keys as inside the contract. For audits
+    /// and tests; it is as large as the state.
+    pub async fn state(
+        &self,
+        contract: &ContractAddress,
+        height: Option<u64>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ChainError> {
+        let address = contract.to_bech32(&self.prefix);
+        let mut models = Vec::new();
+        let mut key = Vec::new();
+        loop {
+            let page = PageRequest { key: std::mem::take(&mut key), ..Default::default() };
+            let query = QueryAllContractStateRequest { address: address.clone(), pagination: Some(page) };
+            let answer: QueryAllContractStateResponse =
+                self.grpc("/cosmwasm.wasm.v1.Query/AllContractState", &query, height).await?;
+            models.extend(answer.models.into_iter().map(|model| (model.key, model.value)));
+            match answer.pagination {
+                Some(page) if !page.next_key.is_empty() => key = page.next_key,
+                _ => return Ok(models),
+            }
+        }
     }
 
     /// Last height the node's application has committed, asked now.
@@ -156,8 +183,34 @@ impl WasmdClient {
         Err(refused)
     }
 
+    /// The application's own simulation: every node has it, and a refusal keeps its code.
+    async fn simulation(&self, tx: &[u8]) -> Result<wire::Simulation, ChainError> {
+        let response = self.abci("/app/simulate", tx, None, false).await?;
+        serde_json::from_slice(&response.value).map_err(|e| ChainError::malformed(format!("simulation: {e}")))
+    }
+
+    /// The events a transaction would have now.
+    pub(crate) async fn simulated_events(&self, tx: &[u8]) -> Result<Vec<Event>, ChainError> {
+        let result = self.simulation(tx).await?.result;
+        let result = result.ok_or_else(|| ChainError::malformed("a simulation without result"))?;
+        Ok(result.events.into_iter().map(wire::WireEvent::into_event).collect())
+    }
+
+    /// As `grpc`; `None` when the module says that there is no such thing.
+    pub(crate) async fn lookup<Q: Message, R: Message + Default>(
+        &self,
+        path: &str,
+        query: &Q,
+    ) -> Result<Option<R>, ChainError> {
+        match self.grpc(path, query, None).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ChainError::Refused { log, .. }) if log.contains("not found") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A query of one of the SDK's gRPC services.
-    async fn grpc<Q: Message, R: Message + Default>(
+    pub(crate) async fn grpc<Q: Message, R: Message + Default>(
         &self,
         path: &str,
         query: &Q,
@@ -311,11 +364,7 @@ impl Chain for WasmdClient {
     }
 
     async fn simulate(&self, tx: &[u8]) -> Result<u64, ChainError> {
-        // The application's own simulation: every node has it, and a refusal keeps its code.
-        let response = self.abci("/app/simulate", tx, None, false).await?;
-        let answer: wire::Simulation = serde_json::from_slice(&response.value)
-            .map_err(|e| ChainError::malformed(format!("simulation: {e}")))?;
-        Ok(answer.gas_info.gas_used)
+        Ok(self.simulation(tx).await?.gas_info.gas_used)
     }
 
     async fn broadcast(&self, tx: &[u8]) -> Result<Broadcast, ChainError> {

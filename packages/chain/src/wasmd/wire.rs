@@ -229,6 +229,13 @@ pub struct ValidatorsAnswer {
 #[derive(Deserialize)]
 pub struct Simulation {
     pub gas_info: GasInfo,
+    pub result: Option<SimulationResult>,
+}
+
+#[derive(Deserialize)]
+pub struct SimulationResult {
+    #[serde(deserialize_with = "nullable")]
+    pub events: Vec<WireEvent>,
 }
 
 #[derive(Deserialize)]

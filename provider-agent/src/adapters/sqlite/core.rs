@@ -9,7 +9,10 @@ use casewise_ledger::{
 };
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
-use super::{Failure, SqliteStore, bytes, column, hash, id, maybe_number, number, object, reading, signed};
+use super::{
+    Failure, SqliteStore, bytes, column, custody, hash, holders, id, maybe_number, number, object, reading,
+    signed,
+};
 use crate::store::{
     CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, GrantView, IdempotencyRow,
     IdentityView, InstitutionView, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RelationshipView,
@@ -17,7 +20,7 @@ use crate::store::{
 };
 
 /// The numbers under which enums are stored.
-trait Code: Copy + PartialEq + 'static {
+pub(super) trait Code: Copy + PartialEq + 'static {
     const ALL: &'static [Self];
 
     fn code(self) -> i64 {
@@ -38,7 +41,7 @@ impl Code for LaneState {
 }
 
 impl Code for EndReason {
-    const ALL: &'static [Self] = &[Self::Revoked, Self::Restored];
+    const ALL: &'static [Self] = &[Self::Revoked, Self::Restored, Self::Holder, Self::Closing];
 }
 
 impl Code for TxState {
@@ -49,7 +52,7 @@ impl Code for LaneStatus {
     const ALL: &'static [Self] = &[Self::Open, Self::Closing, Self::Closed];
 }
 
-fn coded<T: Code>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
+pub(super) fn coded<T: Code>(row: &SqliteRow, name: &'static str) -> Result<T, StoreError> {
     T::from_code(column(row, name)?).ok_or(StoreError::Damaged { table: name })
 }
 
@@ -64,9 +67,10 @@ fn case_row(row: &SqliteRow) -> Result<CaseRow, StoreError> {
 }
 
 /// Columns `state`, `reason`, `size`, `root` and so on are the lane's own, also in joins.
-const LANE: &str = "l.lane, l.header, l.state, l.reason, l.size AS held, l.root, l.rev, l.successor";
+pub(super) const LANE: &str =
+    "l.lane, l.header, l.state, l.reason, l.size AS held, l.root, l.rev, l.successor";
 
-fn lane_row(row: &SqliteRow) -> Result<LaneRow, StoreError> {
+pub(super) fn lane_row(row: &SqliteRow) -> Result<LaneRow, StoreError> {
     let reason: Option<i64> = column(row, "reason")?;
     let reason = reason.map(|code| EndReason::from_code(code).ok_or(StoreError::Damaged { table: "lanes" }));
     let successor: Option<&[u8]> = column(row, "successor")?;
@@ -82,7 +86,7 @@ fn lane_row(row: &SqliteRow) -> Result<LaneRow, StoreError> {
     })
 }
 
-const VIEW: &str = "v.lane AS view_lane, v.header AS view_header, v.record, v.changed";
+pub(super) const VIEW: &str = "v.lane AS view_lane, v.header AS view_header, v.record, v.changed";
 
 fn lane_view(row: &SqliteRow) -> Result<LaneView, StoreError> {
     Ok(LaneView {
@@ -93,7 +97,7 @@ fn lane_view(row: &SqliteRow) -> Result<LaneView, StoreError> {
     })
 }
 
-fn lane_with_view(row: &SqliteRow) -> Result<(LaneRow, LaneView), StoreError> {
+pub(super) fn lane_with_view(row: &SqliteRow) -> Result<(LaneRow, LaneView), StoreError> {
     Ok((lane_row(row)?, lane_view(row)?))
 }
 
@@ -176,7 +180,7 @@ type ReadView = fn(&SqliteRow) -> Result<Change, StoreError>;
 
 /// Every table of the view: a page of it after an id, and its rows. Composite and numeric ids are
 /// made comparable as bytes.
-const VIEWS: [(&str, ReadView); 8] = [
+const VIEWS: [(&str, ReadView); 9] = [
     (
         "SELECT CAST(printf('%010d', number) AS BLOB) AS id, * \
          FROM view_institution WHERE CAST(printf('%010d', number) AS BLOB) > ? ORDER BY number LIMIT ?",
@@ -190,6 +194,13 @@ const VIEWS: [(&str, ReadView); 8] = [
     }),
     ("SELECT case_id AS id, * FROM view_policy WHERE case_id > ? ORDER BY case_id LIMIT ?", |row| {
         Ok(Change::Policy { case: id(row, "case_id")?, policy: object(row, "policy")? })
+    }),
+    ("SELECT case_id AS id, * FROM view_case WHERE case_id > ? ORDER BY case_id LIMIT ?", |row| {
+        Ok(Change::Case {
+            case: id(row, "case_id")?,
+            status: coded(row, "status")?,
+            changed: number(row, "changed")?,
+        })
     }),
     (
         "SELECT CAST(hex(case_id) || printf('%010d', institution) AS BLOB) AS id, * FROM view_relationship \
@@ -221,7 +232,7 @@ macro_rules! lanes_sql {
 }
 
 impl SqliteStore {
-    async fn one<T>(
+    pub(super) async fn one<T>(
         &self,
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
         read: impl FnOnce(&SqliteRow) -> Result<T, StoreError>,
@@ -229,7 +240,7 @@ impl SqliteStore {
         query.fetch_optional(&self.readers).await?.as_ref().map(read).transpose()
     }
 
-    async fn all<T>(
+    pub(super) async fn all<T>(
         &self,
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
@@ -726,6 +737,8 @@ pub(super) async fn apply(w: &mut SqliteConnection, write: &Write) -> Result<(),
             }
         }
         Write::Reading(write) => reading::apply(w, write).await?,
+        Write::Custody(write) => custody::apply(w, write).await?,
+        Write::Holder(write) => holders::apply(w, write).await?,
     }
     Ok(())
 }
@@ -941,6 +954,15 @@ async fn project(w: &mut SqliteConnection, change: &Change) -> Result<(), Failur
                 "INSERT OR REPLACE INTO view_policy (case_id, policy) VALUES (?, ?)",
                 &case.0[..],
                 bytes(policy)
+            );
+        }
+        Change::Case { case, status, changed } => {
+            run!(
+                w,
+                "INSERT OR REPLACE INTO view_case (case_id, status, changed) VALUES (?, ?, ?)",
+                &case.0[..],
+                status.code(),
+                signed(*changed)?
             );
         }
         Change::Institution(view) => {

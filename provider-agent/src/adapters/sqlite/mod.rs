@@ -4,6 +4,8 @@
 //! reads. Must never be opened by two processes: a lock file beside the database sees to that.
 
 mod core;
+mod custody;
+mod holders;
 mod reading;
 
 use std::{

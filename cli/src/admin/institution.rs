@@ -1,32 +1,20 @@
-//! Commands of the consortium's operator: deploying the contracts, admitting institutions.
-//!
-//! The operator's phrase is read from a file, never from the command line.
-
-use std::path::{Path, PathBuf};
+//! `casewise admin institution`: admitting, listing, suspending.
 
 use casewise_chain::{
-    Chain, ChainError, ChainParams, DeployOptions, DeployStep, GasPrice, Manifest, Msg, NewInstitution,
-    Prefix, SubmitOptions, WasmdClient, account_from_bech32, account_to_bech32, deploy, institutions,
-    key_from_mnemonic, submit_and_wait,
+    Chain, ChainError, ChainExt, Manifest, Msg, NewInstitution, Prefix, SubmitOptions, account_from_bech32,
+    account_to_bech32, institutions, submit_and_wait,
 };
-use casewise_ledger::{Hash, account::AccountKey};
-use casewise_protocol::convert::InstitutionKind;
+use casewise_ledger::Hash;
+use casewise_protocol::convert::{InstitutionKind, InstitutionStatus};
+use casewise_protocol::registrar::{ExecuteMsg, InstitutionInfo, QueryMsg};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::context::{Context, secret_file};
+use super::acting::{Outcome, Signer, Told};
+use super::authority::config;
+use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::table;
-
-/// What an operator does.
-#[derive(Debug, Subcommand)]
-pub enum AdminCommand {
-    /// Deploy the three contracts and write the network's manifest
-    Deploy(DeployArgs),
-    /// Admit institutions, list them
-    #[command(subcommand)]
-    Institution(InstitutionCommand),
-}
 
 /// Institutions.
 #[derive(Debug, Subcommand)]
@@ -35,40 +23,27 @@ pub enum InstitutionCommand {
     Add(AddArgs),
     /// List the institutions
     List,
+    /// Suspend an institution: it writes nothing new, and nobody else reads at it
+    Suspend(StatusArgs),
+    /// Lift an institution's suspension
+    Resume(StatusArgs),
 }
 
-/// `admin deploy`
+/// `admin institution suspend`, `admin institution resume`
 #[derive(Debug, Args)]
-pub struct DeployArgs {
-    /// RPC URL of a node; repeat it for more nodes of the same chain
-    #[arg(long = "node", value_name = "URL", required = true)]
-    nodes: Vec<String>,
-    /// Id of the chain
-    #[arg(long, value_name = "ID")]
-    chain_id: String,
-    /// File with the operator's phrase (account m/44'/118'/0'/0/0)
-    #[arg(long, value_name = "FILE")]
-    mnemonic_file: PathBuf,
-    /// Directory with the contracts' wasm and checksums.txt
-    #[arg(long, value_name = "DIR")]
-    artifacts: PathBuf,
-    /// Account that admits institutions, such as a group's; default: the operator
-    #[arg(long, value_name = "ACCOUNT")]
-    authority: Option<String>,
-    /// Price of gas
-    #[arg(long, value_name = "PRICE", default_value = "0.001stake")]
-    gas_price: String,
-    /// Prefix of the chain's addresses
-    #[arg(long, value_name = "PREFIX", default_value = casewise_chain::DEFAULT_PREFIX)]
-    prefix: String,
+pub struct StatusArgs {
+    /// The institution's number
+    #[arg(value_name = "NUMBER")]
+    number: u32,
+    #[command(flatten)]
+    signer: Signer,
 }
 
 /// `admin institution add`
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// File with the authority's phrase (account m/44'/118'/0'/0/0)
-    #[arg(long, value_name = "FILE")]
-    mnemonic_file: PathBuf,
+    #[command(flatten)]
+    signer: Signer,
     /// Public name, 1 to 64 bytes
     #[arg(long)]
     name: String,
@@ -114,67 +89,65 @@ impl From<Kind> for InstitutionKind {
 }
 
 /// Runs a command.
-pub async fn run(context: &Context, command: &AdminCommand) -> Result<(), Failure> {
+pub async fn run(context: &Context, command: &InstitutionCommand) -> Result<(), Failure> {
     match command {
-        AdminCommand::Deploy(args) => deploy_contracts(context, args).await,
-        AdminCommand::Institution(InstitutionCommand::Add(args)) => add(context, args).await,
-        AdminCommand::Institution(InstitutionCommand::List) => list(context).await,
+        InstitutionCommand::Add(args) => add(context, args).await,
+        InstitutionCommand::List => list(context).await,
+        InstitutionCommand::Suspend(args) => set_status(context, args, InstitutionStatus::Suspended).await,
+        InstitutionCommand::Resume(args) => set_status(context, args, InstitutionStatus::Active).await,
     }
 }
 
-async fn deploy_contracts(context: &Context, args: &DeployArgs) -> Result<(), Failure> {
-    let path = context.manifest_path()?;
-    let params = ChainParams {
-        chain_id: args.chain_id.clone(),
-        prefix: args.prefix.parse::<Prefix>()?,
-        gas_price: args.gas_price.parse::<GasPrice>()?,
-    };
-    let key = operator_key(&args.mnemonic_file)?;
-    let chain = WasmdClient::new(&args.nodes, &params.chain_id, params.prefix.clone())?;
-    // An existing manifest that cannot be read is not overwritten.
-    let previous = path.exists().then(|| Manifest::load(path)).transpose()?;
-    let bar = context.output.progress(None, "deploying");
-    let output = context.output;
-    let tell = |step: DeployStep| {
-        let text = match step {
-            DeployStep::Store(name) => format!("storing {name}"),
-            DeployStep::Keep(name) => format!("{name} is stored already"),
-            DeployStep::Instantiate(name) => format!("making an instance of {name}"),
-            DeployStep::Connect => "connecting ppr to summary".into(),
-            DeployStep::Anchor => "reading the header to trust".into(),
+/// An institution's status.
+#[derive(Serialize)]
+struct Status {
+    institution: u32,
+    name: String,
+    status: &'static str,
+}
+
+async fn set_status(context: &Context, args: &StatusArgs, wanted: InstitutionStatus) -> Result<(), Failure> {
+    let manifest = context.manifest()?;
+    let (params, chain) = (&manifest.params, manifest.client()?);
+    let acting = args.signer.open(&chain, params).await?;
+    let (registrar, number) = (manifest.contracts.registrar, args.number);
+    let query = QueryMsg::Institution { number };
+    let known: Option<InstitutionInfo> = chain.query(&registrar, &query, None).await?;
+    let known = known.ok_or_else(|| {
+        Failure::not_found(
+            format!("there is no institution {number}"),
+            "See the numbers with: casewise admin institution list",
+        )
+    })?;
+    let suspend = wanted == InstitutionStatus::Suspended;
+    let outcome = if known.status == wanted {
+        Outcome::already()
+    } else {
+        acting.must_be("the authority", &config(&chain, &manifest).await?.authority)?;
+        let (verb, msg) = if suspend {
+            ("Suspend", ExecuteMsg::SuspendInstitution { institution: number })
+        } else {
+            ("Resume", ExecuteMsg::ResumeInstitution { institution: number })
         };
-        bar.set_message(text.clone());
-        bar.suspend(|| output.say(format!("  {text}")));
+        let title = title(verb, &format!("institution {number}, {}", known.name));
+        acting.send(context, vec![Msg::execute(registrar, &msg)?], &title).await?
     };
-    let options = DeployOptions {
-        endpoints: args.nodes.clone(),
-        authority: args.authority.clone(),
-        previous,
-        submit: SubmitOptions::default(),
-        progress: Some(&tell),
-    };
-    let manifest = deploy(&chain, &key, &params, &args.artifacts, &options).await?;
-    manifest.save(path)?;
-    bar.finish_and_clear();
-    context.output.answer(&manifest, || deployed(&manifest, path))
+    let status = if outcome.done { wanted } else { known.status };
+    let what = Status { institution: number, name: known.name, status: status.as_str() };
+    let told = Told { what, outcome };
+    context.output.answer(&told, || {
+        let verb = if suspend { "suspended" } else { "active" };
+        told.outcome.text(&format!("Institution {number} ({}) is {verb}.", told.what.name))
+    })
 }
 
-fn deployed(manifest: &Manifest, path: &Path) -> String {
-    let mut rows = table(["contract", "code", "address", "SHA-256"]);
-    let (codes, contracts) = (&manifest.codes, &manifest.contracts);
-    for (name, code, address) in [
-        ("registrar", codes.registrar, contracts.registrar),
-        ("ppr", codes.ppr, contracts.ppr),
-        ("summary", codes.summary, contracts.summary),
-    ] {
-        rows.add_row([
-            name.to_owned(),
-            code.id.to_string(),
-            address.to_bech32(&manifest.params.prefix),
-            hex::encode(code.checksum),
-        ]);
+/// Title of a proposal; long names are cut.
+fn title(verb: &str, name: &str) -> String {
+    let mut title = format!("{verb} {name}");
+    while title.len() > casewise_chain::MAX_TITLE {
+        title.pop();
     }
-    format!("{rows}\nNetwork  {}\nManifest {}", hex::encode(manifest.net()), path.display())
+    title
 }
 
 /// The authority's own words on what was done.
@@ -192,7 +165,7 @@ async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let manifest = context.manifest()?;
     let (params, chain) = (&manifest.params, manifest.client()?);
     let new = new_institution(args, &params.prefix)?;
-    let key = operator_key(&args.mnemonic_file)?;
+    let acting = args.signer.open(&chain, params).await?;
     let bar = context.output.progress(None, "looking the institution up");
     let text = account_to_bech32(&new.account, &params.prefix);
     let mut known = find(&chain, &manifest, &text).await?;
@@ -200,8 +173,14 @@ async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let submit = SubmitOptions::default();
     if registered {
         bar.set_message("admitting");
+        acting.must_be("the authority", &config(&chain, &manifest).await?.authority)?;
         let msg = new.register(manifest.contracts.registrar, &params.prefix)?;
-        submit_and_wait(&chain, &key, vec![msg], params, &submit).await?;
+        let outcome = acting.send_now(vec![msg], &title("Admit", &args.name)).await?;
+        if !outcome.done {
+            bar.finish_and_clear();
+            let again = "When it is admitted, run this command again: it sends the coins for fees.";
+            return context.output.answer(&outcome, || format!("{}\n{again}", outcome.text("")));
+        }
         known = find(&chain, &manifest, &text).await?;
     }
     let (number, name, endpoint) = known.ok_or_else(|| {
@@ -212,7 +191,7 @@ async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let missing = args.fund.saturating_sub(chain.balance(&new.account, &denom).await?);
     if missing > 0 {
         let msg = Msg::BankSend { to: new.account, amount: missing, denom };
-        submit_and_wait(&chain, &key, vec![msg], params, &submit).await?;
+        submit_and_wait(&chain, &acting.key, vec![msg], params, &submit).await?;
     }
     bar.finish_and_clear();
     if !registered && (name != args.name || endpoint != args.endpoint) {
@@ -282,9 +261,4 @@ async fn list(context: &Context) -> Result<(), Failure> {
         }
         rows.to_string()
     })
-}
-
-/// The key of the phrase in a file.
-fn operator_key(path: &Path) -> Result<AccountKey, Failure> {
-    Ok(key_from_mnemonic(&secret_file("--mnemonic-file", path)?, 0)?)
 }
