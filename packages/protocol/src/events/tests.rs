@@ -186,7 +186,7 @@ proptest! {
 
     #[test]
     fn no_attributes_make_the_parser_panic(
-        which in 0usize..16,
+        which in 0usize..name::ALL.len(),
         attributes in proptest::collection::vec(("[a-z_]{0,12}", ".{0,80}"), 0..6),
     ) {
         let _ = Event::parse(&format!("wasm-{}", name::ALL[which]), &attributes);

@@ -17,8 +17,8 @@ Made from `packages/protocol/src/events.rs`; do not edit. After a change:
 The type on chain is `wasm-` and the name. Every event also has `v` = `1`, its version, and what the chain
 adds: `_contract_address` and `msg_index`. A reader refuses an event of these names with an attribute
 missing, twice, unknown or of another form. `hex N`: N bytes in lower-case hexadecimal; `number`:
-decimal without leading zeros; `word`: one of a closed list; `packed T`: base64 of borsh(T), see
-[FORMAT.md](FORMAT.md). Times are Unix ms, days are UTC days since 1970-01-01.
+decimal without leading zeros; `packed T`: base64 of borsh(T), see [FORMAT.md](FORMAT.md); other
+attributes are one of the words given. Times are Unix ms, days are UTC days since 1970-01-01.
 ";
 
 /// What `events.rs` says of a variant: its words, and type and words of each field.
@@ -61,9 +61,35 @@ fn form(value: &Value<'_>, kind: &str) -> String {
     match value {
         Value::Number(_) => "number".to_string(),
         Value::Bytes(bytes) => format!("hex {}", bytes.len()),
-        Value::Word(_) => "word".to_string(),
+        Value::Word(_) => words(kind).join(", "),
         Value::Packed(_) => format!("packed {}", kind.replace('<', "\\<")),
     }
+}
+
+/// The closed list of a field's type.
+fn words(kind: &str) -> Vec<&'static str> {
+    macro_rules! list {
+        ($name:ident) => {
+            $name::ALL.iter().map(|word| word.as_str()).collect()
+        };
+    }
+    match kind.trim_start_matches("records::") {
+        "bool" => TRUTH.to_vec(),
+        "InstitutionStatus" => list!(InstitutionStatus),
+        "PractitionerStatus" => list!(PractitionerStatus),
+        "RotationCause" => list!(RotationCause),
+        "RelationshipStatus" => list!(RelationshipStatus),
+        "GrantStatus" => list!(GrantStatus),
+        "EmergencyReason" => list!(EmergencyReason),
+        "ReviewOutcome" => list!(ReviewOutcome),
+        "DisputeCode" => list!(DisputeCode),
+        other => panic!("{other} has no list of words"),
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let (first, rest) = words.split_at(1);
+    first.to_uppercase() + rest
 }
 
 fn section(text: &mut String, event: &Event) {
@@ -71,7 +97,7 @@ fn section(text: &mut String, event: &Event) {
     let variant = debug.split([' ', '{']).next().unwrap();
     let said = said(variant);
     let (name, attributes) = event.parts();
-    write!(text, "\n### {name}\n\n{}\n", said.words.split_once(": ").unwrap().1).unwrap();
+    write!(text, "\n### {name}\n\n{}\n", sentence(said.words.split_once(": ").unwrap().1)).unwrap();
     if attributes.is_empty() {
         text.push_str("\nNo attributes.\n");
         return;
