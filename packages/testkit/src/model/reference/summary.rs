@@ -175,24 +175,18 @@ impl Model {
         }
     }
 
-    /// The lanes of a batch have one author, who sends it; of unknown ones nothing is asked but that
-    /// the sender could be an author.
+    /// The lanes of a batch have one author, who sends it; where all are unknown, any operator does.
     fn batch(&self, sender: &[u8], lanes: &[LaneId]) -> Done {
         demand(!lanes.is_empty() && lanes.len() <= 1024, "count")?;
         demand(lanes.windows(2).all(|pair| pair[0] < pair[1]), "order")?;
         let known: Vec<_> = lanes.iter().filter_map(|lane| self.state.lanes.get(lane)).collect();
         match known.first() {
-            None => demand(self.operates(sender).is_some() || self.nobody(sender), "nobody"),
+            None => demand(self.operates(sender).is_some(), "nobody"),
             Some(first) => {
                 demand(known.iter().all(|lane| lane.author == first.author), "authors differ")?;
                 demand(self.writes(sender, &first.author), "not the author")
             }
         }
-    }
-
-    /// A batch of unknown lanes from an account that is no operator.
-    fn nobody(&self, _sender: &[u8]) -> bool {
-        false
     }
 
     fn items(
