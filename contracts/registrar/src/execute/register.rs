@@ -58,7 +58,10 @@ pub fn register(
     let number = state::count(deps.storage)? + 1;
     save(deps.storage, number, &facts);
     let account = facts.institution.account;
-    Ok(Response::new().add_event(Event::InstitutionRegistered { number, account }.into_cosmwasm()))
+    let further = facts.operators.iter().filter(|operator| **operator != account);
+    let further = further.map(|operator| Event::OperatorAdded { institution: number, account: *operator });
+    let events = core::iter::once(Event::InstitutionRegistered { number, account }).chain(further);
+    Ok(Response::new().add_events(events.map(Event::into_cosmwasm)))
 }
 
 fn facts(deps: &DepsMut, admission: Admission, now: u64) -> Result<Facts, ContractError> {

@@ -63,7 +63,13 @@ fn operators_are_registered_with_it() {
     let msg = admission("A", |f| {
         *f.operators = vec![listed[0].clone(), listed[1].clone(), listed[0].clone(), f.account.clone()];
     });
-    suite.registrar(&authority, &msg).unwrap();
+    // each is told: who follows the events knows every operator
+    let done = suite.registrar(&authority, &msg).unwrap();
+    let added = done.events().into_iter().filter_map(|event| match event {
+        Event::OperatorAdded { institution: 1, account } => Some(addr(&account).into_string()),
+        _ => None,
+    });
+    assert_eq!(added.collect::<Vec<_>>(), listed);
     assert_eq!(institution(&suite, 1).operators, 3);
     for account in &listed {
         let number: Option<u32> =

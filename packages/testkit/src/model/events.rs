@@ -102,11 +102,6 @@ impl Folded {
         }
     }
 
-    /// Takes up what a registration itself says and its event does not: more operators.
-    pub fn take_operators(&mut self, operators: &[Address], number: u32) {
-        self.operators.extend(operators.iter().map(|operator| (*operator, number)));
-    }
-
     /// Takes up an event of a block at `now` (Unix ms).
     pub fn take(&mut self, event: &Event, now: u64) {
         match event {

@@ -7,7 +7,7 @@ use casewise_ledger::{
 };
 use casewise_ledger::{decode, records::RelationshipStatus};
 use casewise_protocol::{
-    Event, account, convert,
+    convert,
     ppr::{self, Power, RelationshipInfo},
     registrar::{self, MAX_EPOCHS_AHEAD},
     summary,
@@ -310,24 +310,10 @@ impl Step<'_> {
         })
     }
 
-    /// Further operators are in the message that registers their institution, not in its event.
-    fn registered_operators(&self, memory: &mut Memory, event: &Event) -> Check {
-        let Event::InstitutionRegistered { number, .. } = event else { return Ok(()) };
-        let Call::Registrar(registrar::ExecuteMsg::RegisterInstitution { operators, .. }) = &self.sent.call
-        else {
-            return Err("an institution registered by another message".to_string());
-        };
-        let operators: Result<Vec<_>, _> =
-            operators.iter().map(|operator| account::decode("operators", operator)).collect();
-        memory.folded.take_operators(&operators.map_err(|error| error.to_string())?, *number);
-        Ok(())
-    }
-
     pub(super) fn events_are_state(&self, memory: &mut Memory) -> Check {
         if let Ok(done) = self.outcome {
             for (_, event) in &done.events {
                 memory.folded.take(event, self.at.now);
-                self.registered_operators(memory, event)?;
             }
         }
         match memory.folded.difference(self.after) {
