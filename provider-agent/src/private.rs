@@ -120,11 +120,7 @@ async fn custodial(State(state): State<Arc<Private>>, request: Request) -> Respo
     answer(&state.app, result.await)
 }
 
-async fn claim(
-    State(state): State<Arc<Private>>,
-    Path(case): Path<String>,
-    request: Request,
-) -> Response {
+async fn claim(State(state): State<Arc<Private>>, Path(case): Path<String>, request: Request) -> Response {
     let result = async {
         let case = case_id(&case)?;
         let body: ClaimBody = body(request).await?;

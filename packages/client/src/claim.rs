@@ -60,7 +60,8 @@ impl Patient<'_> {
             });
         }
         let identity = self.network.identity(case).await?;
-        let identity = identity.ok_or_else(|| ClientError::not_found(format!("case {case} on this network")))?;
+        let identity =
+            identity.ok_or_else(|| ClientError::not_found(format!("case {case} on this network")))?;
         let state = self.claimed_case(case, &identity).await?;
         if !identity.custodial {
             let what = format!("case {case} is not held by an institution: it has its own holder");
@@ -95,7 +96,8 @@ impl Patient<'_> {
     pub async fn accept_claim(&self, n: u32) -> Result<Claimed, ClientError> {
         let mut case = self.book.case(n).await?.ok_or_else(|| ClientError::not_found(format!("case {n}")))?;
         let request = self.book.claim(n).await?;
-        let request = request.ok_or_else(|| ClientError::not_found(format!("a claim request of case {n}")))?;
+        let request =
+            request.ok_or_else(|| ClientError::not_found(format!("a claim request of case {n}")))?;
         self.settle(&case).await?;
         let epoch = request.offer.card.epoch;
         let change = self.holder_change(&case.case, n, case.key, epoch, false)?;
@@ -253,7 +255,9 @@ mod tests {
     fn a_changed_request_is_refused() {
         let whole = write(&request(0));
         // version, case, epoch, holder, encryption key's ends, key, signature, recovery, end, signature
-        for at in [0, 1, 2, 34, 40, 60, 95, 1300, 1310, 1345, whole.len() - 80, whole.len() - 70, whole.len() - 1] {
+        for at in
+            [0, 1, 2, 34, 40, 60, 95, 1300, 1310, 1345, whole.len() - 80, whole.len() - 70, whole.len() - 1]
+        {
             let mut changed = whole.clone();
             changed[at] ^= 1;
             assert!(read(&changed).is_err(), "byte {at}");

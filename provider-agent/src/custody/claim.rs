@@ -6,7 +6,10 @@
 
 use casewise_api::{Problem, ProblemKind, custody::Custody};
 use casewise_chain::{ChainExt, account_to_bech32};
-use casewise_ledger::{CaseId, ClaimRequest, LedgerError, records::{IdentityRecord, ns}};
+use casewise_ledger::{
+    CaseId, ClaimRequest, LedgerError,
+    records::{IdentityRecord, ns},
+};
 use casewise_protocol::{
     registrar::{MAX_CLAIM_MS, holder_hash},
     rules,

@@ -36,8 +36,7 @@ pub async fn enrol(
     let offer = offer(app, &keys)?;
     let case = offer.card.id();
     let sealed = Some(keys::seal(&app.keys, &case, &keys, &*app.random)?);
-    let custody =
-        CustodyRow { case, request_key: asked.key, request: asked.request, sealed, claim: None };
+    let custody = CustodyRow { case, request_key: asked.key, request: asked.request, sealed, claim: None };
     let mut more: Batch = vec![Write::Custody(CustodyWrite::New(Box::new(custody)))];
     more.extend(asked.identifier.map(|identifier| Write::Link { identifier, case }));
     let row = CaseRow { case, offer, policy: asked.policy.clone(), state: CaseState::Offered, error: None };
@@ -64,7 +63,8 @@ struct Asked {
 
 impl Asked {
     fn read(app: &App, request: &NewCustodialCase, key: Option<&str>) -> Result<Self, Problem> {
-        let malformed = |field: &str, happened: String| Problem::new(ProblemKind::Malformed, &happened).field(field);
+        let malformed =
+            |field: &str, happened: String| Problem::new(ProblemKind::Malformed, &happened).field(field);
         let key = key.ok_or_else(|| {
             let why = "This request makes a case, so it needs the header Idempotency-Key.";
             malformed("Idempotency-Key", why.into())
@@ -74,10 +74,12 @@ impl Asked {
         let PolicyBody { cadence, lateness, grace, completion } = request.policy;
         let policy = Policy::from(request.policy);
         rules::policy_limits(&policy).map_err(|refusal| malformed("policy", format!("{refusal}.")))?;
-        let identifier = request.link.as_ref().map(|link| link.identifier()).transpose().map_err(|error| {
-            let system = request.link.as_ref().is_some_and(|l| l.system.is_empty() || l.system.contains('|'));
-            malformed(if system { "link.system" } else { "link.value" }, format!("{error}."))
-        })?;
+        let identifier =
+            request.link.as_ref().map(|link| link.identifier()).transpose().map_err(|error| {
+                let system =
+                    request.link.as_ref().is_some_and(|l| l.system.is_empty() || l.system.contains('|'));
+                malformed(if system { "link.system" } else { "link.value" }, format!("{error}."))
+            })?;
         let identifier =
             identifier.map(|identifier| app.keys.hash(Use::Identifier, identifier.as_str().as_bytes()));
         let mut hashed_key = app.keys.hasher(Use::IdempotencyKey);

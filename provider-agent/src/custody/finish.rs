@@ -63,9 +63,10 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
     let claimed = row.claim.as_ref().map(|claim| &claim.offer);
     let Some((to, offer)) = new_key(claimed, shown.as_ref(), &identity.record.kem)? else {
         app.note(|health| {
-            let why = "the case was claimed with an encryption key that its patient has not shown; its keys are \
+            let why =
+                "the case was claimed with an encryption key that its patient has not shown; its keys are \
                        handed over when the patient's client sends it"
-                .to_owned();
+                    .to_owned();
             health.refused.insert(name(&row.case), why);
         });
         return Ok(None);
@@ -110,7 +111,8 @@ async fn roots(
         let Some(last) = page.last() else { return Ok(roots) };
         after = last.seq;
         for row in page.iter().filter(|row| row.kind == LetterKind::Root as u8) {
-            let letter = Letter::decode(&row.bytes).map_err(|error: LedgerError| AgentError::broken(error))?;
+            let letter =
+                Letter::decode(&row.bytes).map_err(|error: LedgerError| AgentError::broken(error))?;
             let payload = letter.open(secret).map_err(AgentError::broken)?;
             for keys in payload.keys {
                 let known = |lane: &LaneId| roots.iter().any(|root| root.lane == *lane);

@@ -80,9 +80,8 @@ async fn due(app: &App, row: &CustodyRow) -> Result<Option<Msg>, AgentError> {
         Some(claim) if app.clock.now() < claim.expires && !offered(app, claim).await? => {
             let card = &claim.offer.card;
             let prefix = app.params.prefix.as_str();
-            let offer =
-                registrar::ExecuteMsg::offer_claim(prefix, &card.case, &card.holder, claim.expires)
-                    .map_err(AgentError::broken)?;
+            let offer = registrar::ExecuteMsg::offer_claim(prefix, &card.case, &card.holder, claim.expires)
+                .map_err(AgentError::broken)?;
             Ok(Some(Msg::execute(app.contracts.registrar, &offer)?))
         }
         _ => Ok(None),
@@ -97,8 +96,7 @@ async fn offered(app: &App, claim: &ClaimRequest) -> Result<bool, AgentError> {
         return Ok(true);
     }
     let query = registrar::QueryMsg::claim(&card.case);
-    let known: Option<registrar::ClaimInfo> =
-        app.chain.query(&app.contracts.registrar, &query, None).await?;
+    let known: Option<registrar::ClaimInfo> = app.chain.query(&app.contracts.registrar, &query, None).await?;
     let holder = account::encode(app.params.prefix.as_str(), &card.holder).map_err(AgentError::broken)?;
     Ok(known.is_some_and(|known| known.holder == holder && known.until.u64() == claim.expires))
 }

@@ -6,9 +6,10 @@ use casewise_ledger::{
 };
 
 use super::{
-    CaseRow, CaseState, Change, Cursor, CustodyWrite, EndReason, EntryRow, GrantView, HolderWrite, IdempotencyRow,
-    IdentityView, InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite, RelationshipView,
-    RestoreState, RevView, StoreError, TxCounts, TxRow, TxState, ViewPage, ViewPlace, WrappedKeys,
+    CaseRow, CaseState, Change, Cursor, CustodyWrite, EndReason, EntryRow, GrantView, HolderWrite,
+    IdempotencyRow, IdentityView, InstitutionView, LaneRow, LaneView, LetterRow, Owner, ReadingWrite,
+    RelationshipView, RestoreState, RevView, StoreError, TxCounts, TxRow, TxState, ViewPage, ViewPlace,
+    WrappedKeys,
 };
 
 /// Reads. Each answer is of committed state; two answers may be of two states.

@@ -36,7 +36,13 @@ async fn setting() -> Setting {
 }
 
 impl Setting {
-    async fn ask(&self, method: Method, target: &Target, key: Option<&str>, body: &Value) -> Response<Vec<u8>> {
+    async fn ask(
+        &self,
+        method: Method,
+        target: &Target,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Response<Vec<u8>> {
         let mut request = Request::builder()
             .method(method)
             .uri(target.to_string())
@@ -152,21 +158,18 @@ async fn the_claim_letter_goes_to_the_patient_alone_and_the_custodian_holds_noth
     let taken: Custody = body(setting.claim(&case, &claim).await);
     assert!(taken.held && taken.case == case && taken.until == Some(claim.expires));
     assert_eq!(custody::finish(&agent.app).await.unwrap(), 0, "not claimed yet");
-    let custodial =
-        custody::open(&agent.app.keys, &case, &agent.app.store.custody(&case).await.unwrap().unwrap().sealed.unwrap())
-            .unwrap();
+    let custodial = custody::open(
+        &agent.app.keys,
+        &case,
+        &agent.app.store.custody(&case).await.unwrap().unwrap().sealed.unwrap(),
+    )
+    .unwrap();
     let served: Vec<LetterListing> = agent.get_json(&custodial.holder, &letters(&case)).await;
     assert_eq!(served.len(), 2, "the custodial holder is served like any holder");
     assert_eq!(kind(&agent.get(&key, &letters(&case)).await), ProblemKind::Absent);
 
     let card = &claim.offer.card;
-    let after = IdentityRecord {
-        holder: card.holder,
-        kem: card.kem,
-        epoch: 1,
-        custodial: false,
-        ..before
-    };
+    let after = IdentityRecord { holder: card.holder, kem: card.kem, epoch: 1, custodial: false, ..before };
     setting.holder(&case, after).await;
     assert_eq!(custody::finish(&agent.app).await.unwrap(), 1);
     let served: Vec<LetterListing> = agent.get_json(&key, &letters(&case)).await;

@@ -194,10 +194,7 @@ async fn a_request_that_does_not_fit_is_refused_and_nothing_is_stored() {
         (other.sign(good.clone()), "request.signature"),
         (change(&|r| r.offer.kem_key[7] ^= 1), "request.offer.key"),
         (change(&|r| r.offer.key = other.key.public().0), "request.offer.key"),
-        (
-            patient.sign(change(&|r| r.recovery = Some(patient.key.address()))),
-            "request.recovery",
-        ),
+        (patient.sign(change(&|r| r.recovery = Some(patient.key.address()))), "request.recovery"),
     ] {
         let problem = refusal(custody::take(agent.app(), &case, &request).await);
         assert_eq!(problem.problem_kind(), Some(ProblemKind::ClaimRefused), "{field}");

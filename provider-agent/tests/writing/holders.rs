@@ -13,7 +13,7 @@ use casewise_ledger::{
     records::{CaseStatus, LaneStatus},
     sha256,
 };
-use casewise_protocol::{ppr, registrar};
+use casewise_protocol::{ppr, registrar, summary};
 use casewise_seal::{KemSecret, Letter};
 
 use crate::world::{Agent, Patient, world};
@@ -302,5 +302,92 @@ async fn the_recovery_account_is_heard_and_takes_the_case_over() {
     agent.settle().await;
     assert_eq!(live(&agent, &case, Class::Content).await.header.epoch, 1);
     assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Open));
+    agent.verify().await;
+}
+
+#[tokio::test]
+async fn a_suspended_relationship_closes_the_lane_and_a_resumed_one_opens_another() {
+    let (mut agent, patient) = case().await;
+    let case = patient.case();
+    let ppr = agent.chain.contracts().ppr;
+    let old = live(&agent, &case, Class::Content).await;
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::suspend(&case, agent.number));
+    agent.block().await;
+    let problem = agent.try_ingest(&case, "while suspended", None).await.unwrap_err();
+    assert_eq!(problem.problem_kind(), Some(ProblemKind::CaseClosed));
+    agent.settle().await;
+    let closed = agent.app().store.lane(&old.lane).await.unwrap().unwrap();
+    assert_eq!((closed.state, closed.reason), (LaneState::Closed, Some(EndReason::Closing)));
+    let last = agent.app().store.entries(&old.lane, 1, 1).await.unwrap().pop().unwrap();
+    assert_eq!(last.header.kind, Kind::Close, "closing anchors go on");
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::resume(&case, agent.number));
+    agent.block().await;
+    agent.settle().await;
+    let new = live(&agent, &case, Class::Content).await;
+    assert!(new.lane != old.lane && new.header.predecessor.is_none());
+    let letters = agent.app().store.letters_about(&new.lane.0, &patient.offer.card.kem).await.unwrap();
+    assert_eq!(letters.len(), 1, "the patient has its root");
+    assert_eq!(agent.ingest(&case, "again").await.lane, new.lane);
+    agent.settle().await;
+    assert_eq!(agent.contents(&patient).await, ["again", "before"]);
+    agent.verify().await;
+}
+
+#[tokio::test]
+async fn a_case_that_is_wound_up_takes_nothing_and_one_that_is_reopened_goes_on() {
+    use casewise_chain::ChainExt as _;
+    use casewise_ledger::records::{CaseRecord, ns};
+    let (mut agent, patient) = case().await;
+    let case = patient.case();
+    let chain = agent.chain.clone();
+    let summary_at = chain.contracts().summary;
+    let old = live(&agent, &case, Class::Content).await;
+    let act = |sender: &AccountKey, message: &summary::ExecuteMsg| {
+        chain.act(&sender.address(), summary_at, message)
+    };
+    act(&patient.key, &summary::ExecuteMsg::wind_up(&case));
+    agent.block().await;
+    assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Closing));
+    let problem = agent.try_ingest(&case, "too late", None).await.unwrap_err();
+    assert_eq!(problem.problem_kind(), Some(ProblemKind::CaseClosed));
+    // a new holder while the case is closing: no content lane follows, and nothing waits for one
+    let heir = Heir::new("heir");
+    rotate(&agent, &patient.key, &heir.offer(&case, 1)).await;
+    holders::take(agent.app(), &identity(&agent, &case).await, &heir.offer(&case, 1)).await.unwrap();
+    agent.settle().await;
+    let content = lanes(&agent, &case, Class::Content).await;
+    assert_eq!(content.len(), 1, "none was opened");
+    assert_eq!((content[0].state, content[0].head.size), (LaneState::Closed, 2));
+    assert_eq!(live(&agent, &case, Class::Access).await.header.epoch, 1);
+    let rev = agent.app().store.rev(&case).await.unwrap();
+    assert_eq!((rev.rev, rev.acked), (1, 1));
+
+    let record: Option<CaseRecord> = chain.record(&summary_at, ns::CASE, &case.0, None).await.unwrap();
+    let digest = record.unwrap().digest;
+    act(&heir.key, &summary::ExecuteMsg::propose_completion(&case, &digest));
+    agent.block().await;
+    assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Proposed));
+    agent.verify().await;
+    act(&heir.key, &summary::ExecuteMsg::object_completion(&case, &digest));
+    agent.block().await;
+    agent.settle().await;
+    assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Open));
+    let new = live(&agent, &case, Class::Content).await;
+    assert!(new.lane != old.lane && new.header.epoch == 1);
+    agent.ingest(&case, "after the objection").await;
+    agent.settle().await;
+
+    act(&heir.key, &summary::ExecuteMsg::wind_up(&case));
+    agent.block().await;
+    agent.settle().await;
+    let record: Option<CaseRecord> = chain.record(&summary_at, ns::CASE, &case.0, None).await.unwrap();
+    let digest = record.unwrap().digest;
+    act(&heir.key, &summary::ExecuteMsg::propose_completion(&case, &digest));
+    agent.block().await;
+    act(&heir.key, &summary::ExecuteMsg::approve_completion(&case, &digest));
+    agent.block().await;
+    agent.settle().await;
+    assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Completed));
+    assert!(lanes(&agent, &case, Class::Content).await.iter().all(|lane| lane.state == LaneState::Closed));
     agent.verify().await;
 }

@@ -32,11 +32,7 @@ async fn new(writer: &mut SqliteConnection, row: &CustodyRow) -> Result<(), Fail
     one(done.rows_affected(), Refusal::Exists)
 }
 
-async fn claim(
-    writer: &mut SqliteConnection,
-    case: &CaseId,
-    request: &ClaimRequest,
-) -> Result<(), Failure> {
+async fn claim(writer: &mut SqliteConnection, case: &CaseId, request: &ClaimRequest) -> Result<(), Failure> {
     let done = sqlx::query("UPDATE custody SET claim = ? WHERE case_id = ? AND sealed IS NOT NULL")
         .bind(bytes(request))
         .bind(&case.0[..])

@@ -4,6 +4,7 @@ pub mod at_rest;
 pub mod claim;
 pub mod evidence;
 pub mod follow;
+pub mod holder;
 pub mod ingest;
 pub mod kill;
 pub mod network;
