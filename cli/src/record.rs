@@ -113,6 +113,23 @@ fn not_opened(error: &ClientError) -> Content {
     Content { media_type: String::new(), length: 0, sha256: None, what }
 }
 
+/// What the recovery of a case does not bring back.
+fn of_before() -> Content {
+    let what = "sealed to a key of before that this wallet does not have: a wallet of that phrase opens it";
+    Content { media_type: String::new(), length: 0, sha256: None, what: what.into() }
+}
+
+/// Whether a lane was made for a former key of the case, and no letter here opens it.
+async fn sealed_to_another(
+    patient: &Patient<'_>,
+    case: &CaseState,
+    lane: &LaneId,
+) -> Result<bool, ClientError> {
+    let state = patient.book.lane(case.n, lane).await?;
+    let of_before = state.is_some_and(|state| state.header.epoch < case.epoch);
+    Ok(of_before && patient.book.root(case.n, lane).await?.is_none())
+}
+
 /// Opens the entries listed, lane by lane. What cannot be opened is listed with the reason; the first
 /// such reason is returned besides.
 async fn open_all(
@@ -127,6 +144,10 @@ async fn open_all(
     for lane in lanes {
         let indices: Vec<u32> =
             items.iter().filter(|item| item.lane == lane).map(|item| item.index).collect();
+        if sealed_to_another(patient, case, &lane).await? {
+            out.extend(indices.iter().map(|index| (lane, *index, of_before())));
+            continue;
+        }
         let take = &mut |index, entry: Result<_, _>| match entry {
             Ok((_, data)) => out.push((lane, index, summarise(&data))),
             Err(error) => {

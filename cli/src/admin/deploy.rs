@@ -26,6 +26,10 @@ pub struct DeployArgs {
     /// group; it connects the contracts with `admin connect`
     #[arg(long, value_name = "ACCOUNT", conflicts_with = "group")]
     authority: Option<String>,
+    /// How long a recovery waits for a veto, seconds; short only on networks made for tests
+    /// [default: three days]
+    #[arg(long, value_name = "SECONDS")]
+    recovery_delay: Option<u32>,
 }
 
 /// `admin deploy`
@@ -54,7 +58,7 @@ pub async fn run(context: &Context, args: &DeployArgs) -> Result<(), Failure> {
             .authority
             .clone()
             .or_else(|| args.signer.group.as_ref().map(|_| acting.account.clone())),
-        recovery_delay: None,
+        recovery_delay: args.recovery_delay,
         previous,
         submit: SubmitOptions::default(),
         progress: Some(&tell),

@@ -5,6 +5,7 @@
 mod custody;
 mod grants;
 mod holder;
+mod holders;
 mod letters;
 mod releases;
 mod requests;

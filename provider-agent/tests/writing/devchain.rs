@@ -201,6 +201,19 @@ impl DevChain {
         self.engine.call(move |suite| suite.lane(&lane))
     }
 
+    /// Lets time pass until the next block.
+    pub fn pass(&self, ms: u64) {
+        self.engine.call(move |suite| suite.advance(ms));
+        // the height that was passed over is one more block, which holds nothing
+        let (height, time_ms) = self.engine.call(|suite| (suite.height(), suite.now()));
+        let mut state = self.state();
+        let last_block_hash = state.blocks.last().map_or([0; 32], |block| block.hash);
+        let hash = sha256(&[b"block", &height.to_be_bytes(), &last_block_hash]);
+        let chain_id = self.chain_id.clone();
+        let (txs, events) = (Vec::new(), Vec::new());
+        state.blocks.push(Block { height, time_ms, chain_id, hash, last_block_hash, txs, events });
+    }
+
     /// Makes a block of what is waiting.
     pub fn block(&self) {
         let (mempool, others) = {

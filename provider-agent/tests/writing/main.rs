@@ -6,6 +6,7 @@ mod custody;
 mod devchain;
 mod following;
 mod forgetting;
+mod holders;
 mod ingesting;
 mod posting;
 mod restoring;

@@ -29,8 +29,8 @@ use casewise_api::{
 use casewise_chain::{ChainParams, Code, Codes, Manifest, Prefix, Trust};
 use casewise_keytree::KeySet;
 use casewise_ledger::{
-    AnchoredHead, CaseCard, CaseId, CaseOffer, Data, LaneId, V1, account::AccountKey, case::kem_hash, merkle,
-    sha256,
+    Address, AnchoredHead, CaseCard, CaseId, CaseOffer, Data, LaneId, V1, account::AccountKey,
+    case::kem_hash, merkle, sha256,
 };
 use casewise_protocol::{convert::InstitutionKind, ppr, registrar};
 use casewise_seal::{KemSecret, Letter, ListedEntry, accept_entry};
@@ -67,6 +67,15 @@ pub struct Patient {
 
 impl Patient {
     pub fn new(chain: &DevChain, institution: u32, name: &str) -> Self {
+        Self::make(chain, institution, name, None)
+    }
+
+    /// With an account that may recover the case.
+    pub fn recoverable(chain: &DevChain, institution: u32, name: &str, recovery: Address) -> Self {
+        Self::make(chain, institution, name, Some(recovery))
+    }
+
+    fn make(chain: &DevChain, institution: u32, name: &str, recovery: Option<Address>) -> Self {
         let key = casewise_testkit::contracts::key(name);
         let kem = KemSecret::from_bytes(&sha256(&[b"kem ", name.as_bytes()]));
         let kem_key = *kem.public().as_bytes();
@@ -74,18 +83,10 @@ impl Patient {
         let card =
             CaseCard { version: V1, net: chain.net(), holder: key.address(), kem: kem_hash(&kem_key), salt };
         let expires = chain.now() + 86_400_000;
-        let signature = key.sign_message(&card.open_message(None, institution, expires));
+        let signature = key.sign_message(&card.open_message(recovery, institution, expires));
         let public = key.public().0;
-        let offer = CaseOffer {
-            version: V1,
-            card,
-            kem_key,
-            recovery: None,
-            institution,
-            expires,
-            key: public,
-            signature,
-        };
+        let offer =
+            CaseOffer { version: V1, card, kem_key, recovery, institution, expires, key: public, signature };
         Self { key, kem, offer }
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use casewise_chain::{ContractAddress, Contracts, Msg};
 use casewise_ledger::{account::AccountKey, case::net as network, grant::DAY_MS, sha256};
 use casewise_protocol::{
-    convert::{self, InstitutionKind, LaneStatus, RelationshipStatus},
+    convert::{InstitutionKind, LaneStatus, RelationshipStatus},
     ppr, registrar, summary,
 };
 use casewise_testkit::contracts::{Institution, Lane, anchors, commitment};

@@ -37,7 +37,7 @@ const CHAIN_ID: &str = "casewise-past-1";
 /// How long ago its first block is, ms.
 const AGO_MS: u64 = 2 * DAY_MS;
 /// Pause before the first block, for its transaction to arrive.
-const PAUSE: &str = "5s";
+const PAUSE: &str = "6s";
 /// Pause between blocks that `scripts/localnet` sets.
 const USUAL_PAUSE: &str = "500ms";
 /// Gas limit of the transaction: three codes and their instances.
@@ -67,37 +67,32 @@ struct Place<'a> {
 pub async fn make(repository: &Path, artifacts: &Path, scratch: &Path, base_port: u16) -> Result<Past> {
     let place = Place { repository, artifacts, dir: scratch.join("past"), base_port };
     // Once as it is: only a chain with a block tells the number of an account.
-    place.localnet("up").await?;
+    place.localnet(&["up", "--no-deploy"]).await?;
     let phrase = std::fs::read_to_string(place.dir.join("operator.mnemonic"))?;
     let key = key_from_mnemonic(&phrase, 0)?;
     let client = place.client()?;
     let account = account_of(&client, &key.address()).await?;
-    place.localnet("down").await?;
+    place.localnet(&["down"]).await?;
     let begin = now_ms()?.saturating_sub(AGO_MS);
     place.begin_again(begin).await?;
     let grant = commitment("a grant of one day");
     let (tx, codes, contracts) = place.transaction(&key, account, begin, &grant)?;
-    let (up, sent) = tokio::join!(place.localnet("up"), place.send(&tx));
-    up?;
-    sent?;
+    // Not "up", which would wait for the second block.
+    place.localnet(&["start-validator", "0"]).await?;
+    place.send(&tx).await?;
     place.check(&client, begin).await?;
     let trust = trust_anchor(&client, 1).await?;
     let manifest = Manifest { params: params()?, endpoints: vec![place.url()], codes, contracts, trust };
-    place.localnet("down").await?;
+    place.localnet(&["down"]).await?;
     place.configure(PAUSE, USUAL_PAUSE)?;
     manifest.save(&place.dir.join("manifest.json"))?;
     // Pins them.
-    place.localnet_with(&["up"]).await?;
+    place.localnet(&["up"]).await?;
     Ok(Past { net: Net::open(&place.dir)?, grant })
 }
 
 impl Place<'_> {
-    async fn localnet(&self, command: &str) -> Result<()> {
-        let options: &[&str] = if command == "up" { &["up", "--no-deploy"] } else { &[command] };
-        self.localnet_with(options).await
-    }
-
-    async fn localnet_with(&self, options: &[&str]) -> Result<()> {
+    async fn localnet(&self, options: &[&str]) -> Result<()> {
         let (dir, port) = (self.dir.to_string_lossy(), self.base_port.to_string());
         let place = ["--dir", &dir, "--base-port", &port, "--chain-id", CHAIN_ID];
         let script = self.repository.join("scripts/localnet");
@@ -204,7 +199,15 @@ impl Place<'_> {
 
     /// It took effect, in the first block, and that is of then.
     async fn check(&self, client: &WasmdClient, begin: u64) -> Result<()> {
-        let block = client.block(1).await?.context("there is no first block")?;
+        let deadline = Instant::now() + PATIENCE;
+        let block = loop {
+            // Before there is a block, the node does not even tell its height.
+            if let Ok(Some(block)) = client.block(1).await {
+                break block;
+            }
+            ensure!(Instant::now() < deadline, "there is no first block");
+            tokio::time::sleep(GLANCE).await;
+        };
         ensure!(block.time_ms == begin, "the first block is of {} and not of {begin}", block.time_ms);
         let [tx] = block.txs.as_slice() else {
             anyhow::bail!("the first block has {} transactions", block.txs.len());

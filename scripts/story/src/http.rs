@@ -45,6 +45,17 @@ impl Caller {
 
     /// Sends a freshly signed request.
     pub async fn send(&self, method: &str, target: &Target, body: Vec<u8>) -> Result<Answer> {
+        self.send_as(method, target, "application/json", body).await
+    }
+
+    /// The same with a body of another media type.
+    pub async fn send_as(
+        &self,
+        method: &str,
+        target: &Target,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer> {
         let parts = RequestParts {
             method,
             authority: &self.authority,
@@ -59,7 +70,7 @@ impl Caller {
             request = request.header(name, value);
         }
         if !body.is_empty() {
-            request = request.header("content-type", "application/json");
+            request = request.header("content-type", media_type);
         }
         let answer = request.body(body).send().await.context("the agent did not answer")?;
         let decided_at =

@@ -34,6 +34,9 @@ struct Args {
     /// Tell another story: the patient who is enrolled unconscious and claims the case later.
     #[arg(long)]
     claim: bool,
+    /// Tell another story: a case that is rotated, and recovered with its second phrase.
+    #[arg(long, conflicts_with = "claim")]
+    holder: bool,
     /// First TCP port of the network and the agents.
     #[arg(long, default_value_t = 27600)]
     base_port: u16,
@@ -61,9 +64,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 async fn tell(args: Args) -> Result<()> {
     let mut world = World::new(args.keep, args.base_port).context("preparing the demo's folder")?;
-    let told = match args.claim {
-        true => claim(&mut world).await,
-        false => steps_in_order(&mut world, &args.records, args.kills).await,
+    let told = match (args.claim, args.holder) {
+        (true, _) => claim(&mut world).await,
+        (_, true) => holder(&mut world).await,
+        _ => steps_in_order(&mut world, &args.records, args.kills).await,
     };
     if told.is_err() {
         world.show_logs();
@@ -91,6 +95,16 @@ async fn claim(world: &mut World) -> Result<()> {
     step!(summary, 3, "Awake, the patient asks for the case", steps::claim::request(world));
     step!(summary, 4, "The patient takes it over", steps::claim::accept(world));
     step!(summary, 5, "A case is opened in an emergency", steps::emergency::run(world));
+    Ok(())
+}
+
+async fn holder(world: &mut World) -> Result<()> {
+    let mut summary = Summary::default();
+    step!(summary, 1, "The network, a hospital, a case with a second phrase", steps::holder::found(world));
+    step!(summary, 2, "The patient rotates the case", steps::holder::rotate(world));
+    step!(summary, 3, "Offers that do not fit are refused", steps::holder::refused(world));
+    step!(summary, 4, "A recovery is vetoed", steps::holder::veto(world));
+    step!(summary, 5, "A recovery is finished", steps::holder::recover(world));
     Ok(())
 }
 

@@ -17,20 +17,24 @@ pub struct Network {
     base_port: u16,
     chain_id: String,
     manifest: Option<Manifest>,
+    /// How long a recovery waits, seconds; the contract's own time when there is none.
+    pub recovery_delay: Option<u32>,
 }
 
 impl Network {
     /// A network that is not up yet.
     pub fn new(repository: &Path, dir: PathBuf, base_port: u16, chain_id: &str) -> Self {
         let script = repository.join("scripts/localnet");
-        Self { dir, script, base_port, chain_id: chain_id.into(), manifest: None }
+        Self { dir, script, base_port, chain_id: chain_id.into(), manifest: None, recovery_delay: None }
     }
 
     /// Starts it, or starts it again.
     pub async fn up(&mut self) -> Result<String> {
         let port = self.base_port.to_string();
         let dir = self.dir.to_string_lossy().into_owned();
-        let args = ["up", "--dir", &dir, "--base-port", &port, "--chain-id", &self.chain_id];
+        let mut args = vec!["up", "--dir", &dir, "--base-port", &port, "--chain-id", &self.chain_id];
+        let delay = self.recovery_delay.map(|seconds| seconds.to_string());
+        args.extend(delay.iter().flat_map(|seconds| ["--recovery-delay", seconds.as_str()]));
         let said = command::succeed(&self.script, &args).await?;
         self.manifest = Some(Manifest::load(&self.manifest_file())?);
         let line = said.lines().find(|line| line.contains("block time")).unwrap_or_default();

@@ -31,7 +31,9 @@ pub fn set(
     let identity = state::require_holder(deps.as_ref(), &info.sender, &case)?;
     state::not_recovering(deps.as_ref(), now, &case)?;
     let account = convert::account(deps.api, "account", account)?;
-    convert::bounded("powers", powers, Power::ALL.len())?;
+    if powers.is_empty() {
+        return Err(ProtocolError::Empty { field: "powers" }.into());
+    }
     if account == identity.holder {
         return Err(Refusal::DelegateIsHolder.into());
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use casewise_api::body::{
     CaseKem, Countersignature, EntryListing, EntryPage, GrantBody, Head, InclusionProof, Info, LaneListing,
     LetterAccepted, LetterListing, ReceiptAnswer, ReleaseAnswer, ReleaseEntries, ReleaseLane, ReleaseRequest,
-    SignedHead,
+    SignedHead, SponsorRequest, Sponsored,
 };
 use casewise_api::signature::{RequestParts, ResponseParts, check_request, sign_response};
 use casewise_api::{Base64, Hex, Packed, Problem, ProblemKind};
@@ -19,7 +19,7 @@ use casewise_ledger::lane::{MINIMUM, root_commitment};
 use casewise_ledger::merkle::{self, NodeId, ProofPlan};
 use casewise_ledger::{
     AnchorBatch, AnchorItem, CaseId, CaseOffer, Class, Commitment, Data, EntryHeader, EntryRef, Hash, Kind,
-    LaneHeader, LaneId, Opening, Party, Receipt, Release, RotateBatch, RotateItem, V1, sha256,
+    LaneHeader, LaneId, Opening, Party, Receipt, Release, RotateBatch, RotateItem, RotateOffer, V1, sha256,
 };
 use casewise_protocol::{convert, ppr, registrar, summary};
 use casewise_seal::{KemPublic, KemSecret, LaneKeys, Letter, LetterKind, ListedEntry, Payload, seal};
@@ -69,6 +69,8 @@ pub enum Fault {
     OtherReceipt,
     /// Writes receipts that claim more than was read.
     GreedyReceipt,
+    /// Pays nobody's fees.
+    NoAllowance,
     /// Writes receipts without the reader's signature.
     UnsignedReceipt,
 }
@@ -121,6 +123,7 @@ struct Inner {
     openings: BTreeMap<Commitment, Opening>,
     releases: BTreeMap<[u8; 16], (Release, [u8; 64])>,
     patients: BTreeMap<CaseId, KemPublic>,
+    epochs: BTreeMap<CaseId, u32>,
     nonces: Vec<(PublicKey, [u8; 16])>,
     requests: Vec<String>,
     counter: u8,
@@ -240,7 +243,7 @@ impl Hospital {
             author: self.party(),
             class,
             minimum: MINIMUM,
-            epoch: 0,
+            epoch: inner.epochs.get(&case).copied().unwrap_or(0),
             root: root_commitment(&root),
             signer: None,
             predecessor,
@@ -314,8 +317,40 @@ impl Hospital {
 
     /// Goes on in a new content lane.
     pub fn rotate(&self, case: CaseId) -> (LaneId, LaneId) {
-        let old = self.lane(case, Class::Content);
-        let new = self.new_lane(case, Class::Content, Some(old));
+        self.rotate_class(case, Class::Content)
+    }
+
+    /// Takes the key of a new holder and goes on in new lanes.
+    fn new_holder(&self, body: &[u8]) -> Answer {
+        let offer: RotateOffer = casewise_ledger::decode(body).unwrap();
+        let (case, kem) = (offer.card.case, KemPublic::from_bytes(&offer.kem_key).unwrap());
+        let known = self.chain.with(move |suite| suite.identity(&case));
+        if known.epoch != offer.card.epoch || known.kem != convert::hex(&kem.hash()) {
+            return Err(problem(ProblemKind::HolderRefused));
+        }
+        let before = self.lock().epochs.insert(case, offer.card.epoch);
+        self.lock().patients.insert(case, kem);
+        if before != Some(offer.card.epoch) {
+            self.rotate_class(case, Class::Content);
+            self.rotate_class(case, Class::Access);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Pays the fees of another account.
+    fn sponsor(&self, body: &[u8]) -> Answer {
+        if self.lock().faults.contains(&Fault::NoAllowance) {
+            return Err(problem(ProblemKind::SponsorLimit));
+        }
+        let SponsorRequest { account } = serde_json::from_slice(body).unwrap();
+        self.chain.allow(self.key.address(), account);
+        let fee_granter = addr(&self.key.address()).into_string();
+        Ok(json(&Sponsored { account, fee_granter }))
+    }
+
+    fn rotate_class(&self, case: CaseId, class: Class) -> (LaneId, LaneId) {
+        let old = self.lane(case, class);
+        let new = self.new_lane(case, class, Some(old));
         let sender = addr(&self.key.address());
         let item = {
             let mut inner = self.lock();
@@ -383,6 +418,8 @@ impl Hospital {
             ("GET", ["lanes", lane, "entries", index, "body"]) => {
                 Ok(self.body(lane.parse().unwrap(), index.parse().unwrap()))
             }
+            ("PUT", ["cases", _, "holder"]) => self.new_holder(body),
+            ("POST", ["cases", _, "sponsor"]) => self.sponsor(body),
             ("POST", ["letters"]) => {
                 self.lock().inbox.push(body.clone());
                 Ok(json(&LetterAccepted { seq: 1 }))

@@ -66,6 +66,19 @@ impl Scene {
         work(Patient { phrase: &self.phrase, book, network: &network, world, progress: &progress }).await
     }
 
+    /// Does something with another wallet, whose phrase may be another.
+    pub async fn with<T>(
+        &self,
+        phrase: &Phrase,
+        store: &SqliteStore,
+        work: impl AsyncFnOnce(Patient<'_>) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let network = Network::new(&*self.chain, self.chain.manifest());
+        let (world, book) = (self.world(&network), Book::new(store));
+        let progress = |_: u64, _: Option<u64>, _: &str| {};
+        work(Patient { phrase, book, network: &network, world, progress: &progress }).await
+    }
+
     /// HTTP, time and randomness of this world.
     pub fn world<'a>(&'a self, network: &'a Network<'a>) -> World<'a> {
         self.web.now.store(self.clock.now_ms(), Ordering::SeqCst);

@@ -57,11 +57,20 @@ pub async fn run(world: &mut World, given: &[PathBuf]) -> Result<()> {
 }
 
 /// The offer, and what A answers. Returns the patient with the case, and the number of lanes.
-pub async fn onboard(mut patient: Patient, hospital: &Hospital) -> Result<(Patient, usize)> {
+pub async fn onboard(patient: Patient, hospital: &Hospital) -> Result<(Patient, usize)> {
+    onboard_with(patient, hospital, &[]).await
+}
+
+/// The same, with more options of `case offer`.
+pub async fn onboard_with(
+    mut patient: Patient,
+    hospital: &Hospital,
+    options: &[&str],
+) -> Result<(Patient, usize)> {
     let offer_file = patient.home.join("offer");
-    let number = hospital.number.to_string();
-    let made =
-        patient.says(&["case", "offer", "--to", &number, "--out", &offer_file.to_string_lossy()]).await?;
+    let (number, file) = (hospital.number.to_string(), offer_file.to_string_lossy().into_owned());
+    let words = [&["case", "offer", "--to", &number, "--out", &file], options].concat();
+    let made = patient.says(&words).await?;
     let case = made["case"].as_str().context("case offer printed no case")?;
     patient.case = Some(case.parse()?);
     let offer = STANDARD.encode(std::fs::read(&offer_file)?);

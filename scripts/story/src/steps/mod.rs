@@ -5,6 +5,7 @@ pub mod claim;
 pub mod emergency;
 pub mod evidence;
 pub mod follow;
+pub mod holder;
 pub mod ingest;
 pub mod kill;
 pub mod network;
