@@ -108,9 +108,34 @@ fn help_of_every_command() {
         "evidence anchor",
         "admin",
         "admin deploy",
+        "admin connect",
+        "admin upgrade",
         "admin institution",
         "admin institution add",
         "admin institution list",
+        "admin institution suspend",
+        "admin institution resume",
+        "admin authority",
+        "admin authority show",
+        "admin authority propose",
+        "admin authority accept",
+        "admin authority admins",
+        "admin pause",
+        "admin unpause",
+        "admin group",
+        "admin group create",
+        "admin group show",
+        "admin proposal",
+        "admin proposal list",
+        "admin proposal show",
+        "admin proposal vote",
+        "admin proposal execute",
+        "admin validator",
+        "admin validator list",
+        "admin validator offer",
+        "admin validator add",
+        "admin validator remove",
+        "admin validator leave",
     ] {
         let name = format!("help {command}").trim_end().replace(' ', "-");
         place.snapshot(&name, format!("{command} --help").trim_start());
@@ -120,6 +145,7 @@ fn help_of_every_command() {
 #[test]
 fn command_lines_that_cannot_be_used() {
     let place = Place::new();
+    fs::write(place.path("words"), "abandon ".repeat(23) + "art").unwrap();
     for (name, args) in [
         ("usage-none", ""),
         ("usage-unknown-command", "records"),
@@ -132,6 +158,27 @@ fn command_lines_that_cannot_be_used() {
         (
             "usage-admin-endpoint",
             "admin institution add --name A --endpoint http://a.example --account x --kem y --mnemonic-file [DIR]/passphrase",
+        ),
+        ("usage-admin-authority-nobody", "admin authority propose --mnemonic-file [DIR]/passphrase"),
+        (
+            "usage-admin-upgrade-summary",
+            "admin upgrade summary --artifacts [DIR] --mnemonic-file [DIR]/passphrase",
+        ),
+        (
+            "usage-admin-upgrade-artifacts",
+            "admin upgrade ppr --artifacts [DIR] --mnemonic-file [DIR]/passphrase",
+        ),
+        (
+            "usage-admin-group",
+            "admin pause --group wasm1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq4nnjm9 --mnemonic-file [DIR]/words",
+        ),
+        (
+            "usage-admin-validator-days",
+            "admin validator offer --group x --days 91 --mnemonic-file [DIR]/words --yes",
+        ),
+        (
+            "usage-admin-validator-key",
+            "admin validator add --account x --consensus-key y --mnemonic-file [DIR]/words",
         ),
     ] {
         place.snapshot(name, args);

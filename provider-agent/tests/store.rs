@@ -6,8 +6,8 @@ use casewise_agent::{
     adapters::sqlite::SqliteStore,
     store::{
         Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, CustodyRow, CustodyWrite, EndReason,
-        EntryRow, HolderStore, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner,
-        Refusal, RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
+        EntryRow, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal,
+        RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
     },
 };
 use casewise_ledger::{

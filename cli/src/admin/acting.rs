@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use casewise_chain::{
-    ChainParams, Decision, GroupAddress, Msg, SubmitOptions, WasmdClient, account_to_bech32,
+    ChainError, ChainParams, Decision, GroupAddress, Msg, SubmitOptions, WasmdClient, account_to_bech32,
     key_from_mnemonic, member_of, propose, submit_and_wait,
 };
 use casewise_ledger::account::AccountKey;
@@ -140,11 +140,12 @@ impl Acting<'_> {
     pub async fn send_now(&self, msgs: Vec<Msg>, title: &str) -> Result<Outcome, Failure> {
         let options = SubmitOptions::default();
         let Some(group) = &self.group else {
-            let included = submit_and_wait(self.chain, &self.key, msgs, self.params, &options).await?;
+            let included = submit_and_wait(self.chain, &self.key, msgs, self.params, &options).await;
+            let included = included.map_err(explain)?;
             return Ok(Outcome { done: true, proposal: None, height: Some(included.height) });
         };
-        let decision = propose(self.chain, &self.key, group, &msgs, title, self.params, &options).await?;
-        Ok(decision.into())
+        let decision = propose(self.chain, &self.key, group, &msgs, title, self.params, &options).await;
+        Ok(decision.map_err(explain)?.into())
     }
 }
 
@@ -156,6 +157,18 @@ impl From<Decision> for Outcome {
             }
             Decision::Waiting { proposal } => Self { done: false, proposal: Some(proposal), height: None },
         }
+    }
+}
+
+/// What the chain refused, with an operator's advice.
+pub fn explain(error: ChainError) -> Failure {
+    match &error {
+        ChainError::Refused { .. } | ChainError::Failed { .. } => Failure::other(
+            error.to_string(),
+            "It has no effect. Who governs: casewise admin authority show; what waits for votes: casewise admin \
+             proposal list",
+        ),
+        _ => error.into(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! `casewise admin proposal`: what the group is to decide.
 
 use casewise_chain::{
-    GroupAddress, Proposal, ProposalState, SubmitOptions, Vote, execute_proposal, find_proposal, proposals,
-    vote,
+    GroupAddress, Proposal, ProposalState, SubmitOptions, Vote, account_to_bech32, execute_proposal,
+    find_group, find_proposal, proposals, vote,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::acting::{Outcome, Told, phrase_key};
+use super::acting::{Outcome, Told, explain, phrase_key};
 use super::authority::config;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -181,6 +181,14 @@ async fn cast(context: &Context, args: &VoteArgs) -> Result<(), Failure> {
     let chain = manifest.client()?;
     let key = phrase_key("--mnemonic-file", &args.mnemonic_file)?;
     let proposal = found(find_proposal(&chain, args.id).await?, args.id)?;
+    let own = account_to_bech32(&key.address(), &manifest.params.prefix);
+    let members = find_group(&chain, proposal.group()).await?.map(|group| group.members).unwrap_or_default();
+    if !members.iter().any(|member| member.account == own) {
+        return Err(Failure::refused(
+            format!("{own} is not a member of {}", proposal.group()),
+            "Use a member's phrase. See the members with: casewise admin group show",
+        ));
+    }
     context.output.say(shown(&proposal));
     let said = match args.word {
         Word::Yes => "yes",
@@ -191,14 +199,21 @@ async fn cast(context: &Context, args: &VoteArgs) -> Result<(), Failure> {
     let bar = context.output.progress(None, "voting");
     let submit = SubmitOptions::default();
     let decision = vote(&chain, &key, args.id, args.word.into(), &manifest.params, &submit);
-    let outcome = Outcome::from(decision.await?);
+    let decision = decision.await;
     bar.finish_and_clear();
+    let outcome = Outcome::from(decision.map_err(|error| match error.to_string() {
+        text if text.contains("unique constraint") => Failure::refused(
+            format!("{own} has voted on proposal {} already", args.id),
+            "A vote cannot be changed; the others' are missing.",
+        ),
+        _ => explain(error),
+    })?);
     let told = Told { what: Voted { title: proposal.title, vote: said }, outcome };
     context.output.answer(&told, || {
         if told.outcome.done {
             format!("Your vote decided it: {}.", told.what.title)
         } else {
-            format!("Your vote counts; proposal {} waits for more.", args.id)
+            format!("Your vote counts. Where it stands: casewise admin proposal show {}", args.id)
         }
     })
 }
@@ -213,7 +228,7 @@ async fn execute(context: &Context, args: &ExecuteArgs) -> Result<(), Failure> {
     let bar = context.output.progress(None, "carrying it out");
     let submit = SubmitOptions::default();
     let decision = execute_proposal(&chain, &key, args.id, &manifest.params, &submit);
-    let outcome = Outcome::from(decision.await?);
+    let outcome = Outcome::from(decision.await.map_err(explain)?);
     bar.finish_and_clear();
     context.output.answer(&outcome, || outcome.text("It was carried out."))
 }

@@ -4,6 +4,7 @@
 //! group's account, carried out as soon as enough members agree. Must never send a proposal that
 //! would fail when it is carried out, nor propose a second time what waits for votes.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casewise_ledger::account::AccountKey;
 use cosmrs::proto::{
     Any,
@@ -11,6 +12,7 @@ use cosmrs::proto::{
         authz::v1beta1::MsgExec as AuthzExec,
         bank::v1beta1::{MsgSend, QueryBalanceRequest, QueryBalanceResponse},
         base::v1beta1::Coin,
+        crypto::ed25519::PubKey,
         staking::v1beta1::{MsgCreateValidator, MsgDelegate, MsgUndelegate},
     },
     cosmwasm::wasm::v1::{MsgExecuteContract, MsgMigrateContract},
@@ -496,7 +498,8 @@ fn describe(message: &Any) -> Value {
         )
     } else if is::<MsgCreateValidator>(message) {
         MsgCreateValidator::decode(value).ok().map(|m| {
-            let key = m.pubkey.map(|key| hex::encode(key.value)).unwrap_or_default();
+            let key = m.pubkey.and_then(|key| PubKey::decode(key.value.as_slice()).ok());
+            let key = key.map(|key| STANDARD.encode(key.key));
             json!({"validator": m.validator_address, "name": m.description.map(|d| d.moniker), "key": key})
         })
     } else if is::<AuthzExec>(message) {
