@@ -15,8 +15,8 @@ use casewise_chain::{Block, ChainError, ChainExt, ContractAddress, Contracts, Tx
 use casewise_ledger::{
     AnchoredHead, CaseId, Head, LaneHeader, LaneId, V1,
     records::{
-        CaseRecord, GrantRecord, GrantStatus, LaneRecord, LaneStatus, RelationshipRecord, RelationshipStatus,
-        ns,
+        CaseRecord, GrantRecord, GrantStatus, InstitutionStatus, LaneRecord, LaneStatus, RelationshipRecord,
+        RelationshipStatus, ns,
     },
 };
 use casewise_protocol::{
@@ -275,8 +275,15 @@ impl<'a> Fold<'a> {
                 self.institutions.insert(number);
                 self.changes.push(Change::Operator { account, institution: Some(number) });
             }
-            Event::InstitutionUpdated { number } | Event::InstitutionStatus { number, .. } => {
+            Event::InstitutionUpdated { number } => {
                 self.institutions.insert(number);
+            }
+            Event::InstitutionStatus { number, status } => {
+                self.institutions.insert(number);
+                // while it was suspended, anybody may have closed its lanes
+                if number == self.institution && status == InstitutionStatus::Active {
+                    self.writes.push(Write::Holder(HolderWrite::ReviveAll));
+                }
             }
             Event::OperatorAdded { institution, account } => {
                 self.changes.push(Change::Operator { account, institution: Some(institution) });

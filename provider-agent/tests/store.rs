@@ -6,8 +6,8 @@ use casewise_agent::{
     adapters::sqlite::SqliteStore,
     store::{
         Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, CustodyRow, CustodyWrite, EndReason,
-        EntryRow, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RestoreState,
-        RevView, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
+        EntryRow, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal,
+        RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
     },
 };
 use casewise_ledger::{
@@ -127,6 +127,7 @@ async fn story(store: &dyn Store) {
     the_view_and_its_cursor(store, &rows).await;
     custody(store).await;
     endings(store, rows).await;
+    holders(store).await;
 }
 
 async fn batches_are_whole(store: &dyn Store) {
@@ -399,6 +400,72 @@ async fn endings(store: &dyn Store, [content, access]: [LaneRow; 2]) {
     done(store, vec![Write::Restore(RestoreState::Until(40)), Write::Baseline(8)]).await;
     assert_eq!(store.restore_state().await.unwrap(), RestoreState::Until(40));
     assert_eq!(store.owner().await.unwrap().unwrap().baseline, 8);
+}
+
+fn offer(case: CaseId, epoch: u32, byte: u8) -> RotateOffer {
+    let card = RotateCard { version: V1, case, epoch, holder: Address([byte; 20]), kem: [byte; 32] };
+    RotateOffer { version: V1, card, kem_key: [byte; 1216], key: [byte; 33], signature: [byte; 64] }
+}
+
+async fn holders(store: &dyn Store) {
+    let row = CaseRow { state: CaseState::Enrolled, ..case_row(40) };
+    let case = row.case;
+    done(store, vec![Write::NewCase(row)]).await;
+    let write = |offer: RotateOffer| vec![Write::Holder(HolderWrite::Offer(Box::new(offer)))];
+    done(store, write(offer(case, 1, 1))).await;
+    done(store, write(offer(case, 1, 1))).await;
+    assert_eq!(commit(store, write(offer(case, 1, 2))).await, Some(Refusal::Exists), "one for each epoch");
+    done(store, write(offer(case, 2, 2))).await;
+    assert_eq!(store.holder_offer(&case, 1).await.unwrap(), Some(offer(case, 1, 1)));
+    assert_eq!(store.holder_offer(&case, 3).await.unwrap(), None);
+
+    let sponsor = |byte: u8, time: u64, after: u64| {
+        let row = SponsorRow { account: Address([byte; 20]), case, time, given: false };
+        vec![Write::Holder(HolderWrite::Sponsor { row, after, most: 2 })]
+    };
+    done(store, sponsor(1, 100, 0)).await;
+    assert_eq!(commit(store, sponsor(1, 101, 0)).await, Some(Refusal::Exists));
+    done(store, sponsor(2, 101, 0)).await;
+    assert_eq!(commit(store, sponsor(3, 102, 0)).await, Some(Refusal::Limit), "two since then");
+    done(store, sponsor(3, 102, 100)).await;
+    done(store, vec![Write::Holder(HolderWrite::Sponsored(Address([1; 20])))]).await;
+    let waiting: Vec<_> = store.to_sponsor(9).await.unwrap().iter().map(|row| row.account.0[0]).collect();
+    assert_eq!(waiting, [2, 3], "oldest first");
+    assert!(store.sponsored(&Address([1; 20])).await.unwrap().unwrap().given);
+
+    let new = lane(case, 41, Class::Content);
+    done(store, vec![Write::NewLane { row: new.clone(), keys: keys(new.lane, 1, 1) }]).await;
+    let unopened: Vec<_> = store.unopened(9).await.unwrap().iter().map(|row| row.lane).collect();
+    assert_eq!(unopened, [new.lane]);
+    assert_eq!(store.waiting_lanes(None, 9).await.unwrap(), [(new.clone(), None)]);
+    let drop_lane = || vec![Write::Holder(HolderWrite::DropLane(new.lane))];
+    done(store, drop_lane()).await;
+    assert_eq!(commit(store, drop_lane()).await, Some(Refusal::Lane), "it is gone");
+    assert_eq!(store.keys(&new.lane).await.unwrap(), None);
+    done(store, vec![Write::NewLane { row: new.clone(), keys: keys(new.lane, 1, 1) }]).await;
+    done(store, vec![Write::LaneOpened(new.lane)]).await;
+    assert_eq!(commit(store, drop_lane()).await, Some(Refusal::Lane), "it is open");
+    assert!(store.unopened(9).await.unwrap().is_empty());
+
+    done(store, vec![Write::Holder(HolderWrite::Revive(case)), Write::Holder(HolderWrite::Revive(case))])
+        .await;
+    assert_eq!(store.revived(9).await.unwrap(), [case]);
+    done(store, vec![Write::Holder(HolderWrite::Revived(case))]).await;
+    assert!(store.revived(9).await.unwrap().is_empty());
+    done(store, vec![Write::Holder(HolderWrite::ReviveAll)]).await;
+    assert!(store.revived(99).await.unwrap().contains(&case), "every enrolled case");
+    let letter = |kind, to: u8| LetterRow {
+        seq: 0,
+        case,
+        kind,
+        subject: [1; 32],
+        to: [to; 32],
+        bytes: vec![kind, to],
+    };
+    done(store, [letter(0, 1), letter(1, 1), letter(0, 2), letter(2, 3)].map(Write::Letter).to_vec()).await;
+    let mine = store.holder_letters(&case, &[3; 32], 0, 9).await.unwrap();
+    let mine: Vec<_> = mine.iter().map(|letter| (letter.kind, letter.to[0])).collect();
+    assert_eq!(mine, [(0, 1), (0, 2), (2, 3)], "all roots, and what is for this key");
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ pub enum HolderWrite {
     Sponsored(Address),
     /// The case may be written again.
     Revive(CaseId),
+    /// Every enrolled case may be written again.
+    ReviveAll,
     /// A case that may be written again has what it needs, or may not be written after all.
     Revived(CaseId),
     /// Gives up a lane that can never be opened; refused unless it waits to be opened.

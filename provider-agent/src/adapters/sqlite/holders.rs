@@ -133,6 +133,12 @@ pub(super) async fn apply(writer: &mut SqliteConnection, write: &HolderWrite) ->
             query.bind(&case.0[..]).execute(writer).await?;
             Ok(())
         }
+        HolderWrite::ReviveAll => {
+            let all = "INSERT INTO revived (case_id) SELECT case_id FROM cases WHERE state = 2 \
+                       ON CONFLICT DO NOTHING";
+            sqlx::query(all).execute(writer).await?;
+            Ok(())
+        }
         HolderWrite::Revived(case) => {
             let query = sqlx::query("DELETE FROM revived WHERE case_id = ?");
             query.bind(&case.0[..]).execute(writer).await?;

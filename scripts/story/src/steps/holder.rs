@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    command,
     http::{Answer, Caller},
     people::Patient,
     steps::{
@@ -199,6 +200,16 @@ pub async fn recover(world: &mut World) -> Result<()> {
     let repeated = heir.says(&["case", "recover", "finish", "--case", &case]).await;
     ensure!(repeated.is_err(), "a recovery is finished twice");
     world.patient = Some(heir);
+    verified(world).await
+}
+
+/// A's own comparison of its database with the chain and the disk.
+async fn verified(world: &mut World) -> Result<()> {
+    world.hospitals[0].stop().await;
+    let config = world.hospitals[0].config_file();
+    let words = ["verify".as_ref(), "--config".as_ref(), config.as_os_str(), "--bodies".as_ref()];
+    command::succeed(&world.agent, &words).await?;
+    println!("   casewise-agent verify: the view is the contracts' state");
     Ok(())
 }
 
