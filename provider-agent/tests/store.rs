@@ -5,9 +5,9 @@
 use casewise_agent::{
     adapters::sqlite::SqliteStore,
     store::{
-        Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, HolderStore,
-        HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RestoreState,
-        RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
+        Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, HolderWrite,
+        IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RestoreState, RevView,
+        SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
     },
 };
 use casewise_ledger::{
