@@ -48,7 +48,7 @@ async fn invited(story: &mut Story<'_>) -> Result<()> {
     story.send(&ada.key, &[invite]).await?;
     story.measure_as("invited", &two.key, &ExecuteMsg::propose(&ada.id(), None)).await?;
     let lane = Lane::content(&ada.id(), &two, "of two");
-    story.send(&two.key, &[summary::ExecuteMsg::open(&[lane.header.clone()])]).await?;
+    story.send(&two.key, &[summary::ExecuteMsg::open(std::slice::from_ref(&lane.header))]).await?;
     let suspend = ExecuteMsg::Suspend { case: case.clone(), institution };
     let suspended = story.measure(&ada.key, &suspend).await?;
     let closing = |event: &Event| matches!(event, Event::LaneClosing { lane: id, .. } if *id == lane.id());
