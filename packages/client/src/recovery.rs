@@ -113,8 +113,8 @@ impl Patient<'_> {
             })?;
             return self.holder_change(&recovery.case, known.unwrap_or(key), key, epoch, false);
         }
-        let begun = self.book.holder_changes().await?.into_iter();
-        let begun = begun.filter(|change| !change.done && change.offer.card.case == recovery.case).last();
+        let mut begun = self.book.holder_changes().await?.into_iter();
+        let begun = begun.rfind(|change| !change.done && change.offer.card.case == recovery.case);
         let key = match begun {
             Some(change) => change.key,
             None => self.fresh_number().await?,
