@@ -16,7 +16,7 @@ mod report;
 mod story;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
@@ -75,30 +75,28 @@ async fn run(args: &Args) -> Result<()> {
     let wasm = wasm(&net, &artifacts)?;
     let previous = repository.join("scripts/artefacts/previous").join(PREVIOUS);
     let began = Instant::now();
-    let (mut found, (expired, expiry), ()) = tokio::try_join!(
+    let ((mut snapshot, mut sent), (expired, expiry), ()) = tokio::try_join!(
         async { story::tell(&net).await.context("the messages") },
         async {
-            let past = past::make(&repository, &artifacts, &args.scratch, args.base_port).await;
-            let past = past.context("a network of two days ago")?;
+            let past = past::make(&repository, &args.scratch, args.base_port).await;
+            let past = past.context("a network with a grant that is over")?;
             story::expire(&past.net, &past.grant).await.context("a grant that is over")
         },
         async { migration::run(&net, &previous).await.context("migration") },
-    )
-    .map(|((found, sent), expired, ())| ((found, sent), expired, ()))?;
-    let (snapshot, sent) = (&mut found.0, &mut found.1);
+    )?;
     snapshot.messages.extend(expired.messages);
     sent.extend(expiry);
     snapshot.wasm = wasm;
-    every_message(sent)?;
+    every_message(&sent)?;
     println!("   {} rows in {:.0} s", snapshot.messages.len(), began.elapsed().as_secs_f64());
-    conclude(&repository, snapshot, args.update)
+    conclude(&repository, &snapshot, args.update)
 }
 
 /// Sizes of the contracts, if the network runs them.
-fn wasm(net: &Net, artifacts: &Path) -> Result<std::collections::BTreeMap<String, u64>> {
+fn wasm(net: &Net, artifacts: &Path) -> Result<BTreeMap<String, u64>> {
     let codes = net.manifest.codes;
     let deployed = [codes.registrar, codes.ppr, codes.summary];
-    let mut sizes = std::collections::BTreeMap::new();
+    let mut sizes = BTreeMap::new();
     for (contract, code) in Contract::ALL.into_iter().zip(deployed) {
         let file = artifacts.join(format!("casewise_{}.wasm", contract.name()));
         let wasm = std::fs::read(&file)

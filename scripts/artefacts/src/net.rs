@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use casewise_chain::{
-    Allowance, Chain, ChainError, ChainExt, ChainParams, ContractAddress, Gas, Included, Manifest, Msg,
-    PeriodicLimit, SubmitOptions, TxDraft, WasmdClient, account_of, account_to_bech32, key_from_mnemonic,
-    send_and_wait, submit_and_wait,
+    Allowance, Block, Chain, ChainError, ChainExt, ChainParams, ContractAddress, Gas, Included, Manifest,
+    Msg, PeriodicLimit, SubmitOptions, TxDraft, WasmdClient, account_of, account_to_bech32,
+    key_from_mnemonic, send_and_wait, submit_and_wait,
 };
 use casewise_ledger::{Address, account::AccountKey};
 use serde::{Serialize, de::DeserializeOwned};
@@ -229,19 +229,25 @@ impl Net {
 
     /// The last height whose state can be read. What was waited for before is in it.
     pub async fn height(&self) -> Result<u64> {
+        Ok(self.committed().await?.height)
+    }
+
+    async fn committed(&self) -> Result<Block> {
         let deadline = Instant::now() + PATIENCE;
         let tip = self.client.tip().await?.height;
         // A block is known a moment before its state.
-        while self.client.block(tip).await?.is_none() {
+        loop {
+            if let Some(block) = self.client.block(tip).await? {
+                return Ok(block);
+            }
             ensure!(Instant::now() < deadline, "the state of block {tip} is not there");
             tokio::time::sleep(GLANCE).await;
         }
-        Ok(tip)
     }
 
-    /// Time of the last block, Unix ms.
+    /// Time of the last block, Unix ms: what a simulation takes for now.
     pub async fn now(&self) -> Result<u64> {
-        Ok(self.client.tip().await?.time_ms)
+        Ok(self.committed().await?.time_ms)
     }
 
     /// Waits until the chain's time is `ms` or later.

@@ -90,7 +90,7 @@ fn inside(text: &mut String, snapshot: &Snapshot) -> Result<()> {
 /// Measured once, with a contract that took both: this one takes the packed form only.
 const FORMS: &str = "## Packed, not JSON
 
-`summary` takes anchors in the packed form only, so this was measured once, on 2026-11-22, with a contract made for the comparison; pinned, each lane with a proof of 10 hashes, gas with the fee:
+`summary` takes anchors in the packed form only, so this was measured once, on 2026-11-22, with a contract made for the comparison; pinned, each lane with a proof of 10 hashes, without a fee:
 
 | lanes | JSON fields | one packed blob, record in JSON | packed, record in Borsh, one event |
 |---:|---:|---:|---:|
