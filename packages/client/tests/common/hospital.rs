@@ -202,8 +202,26 @@ impl Hospital {
 
     /// Takes an offer in: enrols, proposes, opens a content and an access lane, writes root letters.
     pub fn take_in(&self, offer: &CaseOffer) -> CaseId {
+        self.take_in_by(offer, registrar::ExecuteMsg::enrol("wasm", offer).unwrap())
+    }
+
+    /// Takes an offer in whose holder's key is the hospital's own.
+    pub fn take_in_custodial(&self, offer: &CaseOffer) -> CaseId {
+        self.take_in_by(offer, registrar::ExecuteMsg::enrol_custodial(offer))
+    }
+
+    /// Puts the letter with the roots of all lanes of a case into the mailbox of who claims it.
+    pub fn hand_over(&self, case: CaseId, to: &KemPublic) {
+        let mut inner = self.lock();
+        let lanes = inner.lanes.iter().filter(|(_, lane)| lane.header.case == case);
+        let keys = lanes.map(|(id, lane)| LaneKeys { lane: *id, nodes: KeySet::root(&lane.root) });
+        let payload = Payload::of_keys(keys.collect());
+        let letter = Letter::seal(LetterKind::Claim, case, case.0, to, &payload).unwrap();
+        inner.mail.push((case, to.hash(), letter.encode()));
+    }
+
+    fn take_in_by(&self, offer: &CaseOffer, enrol: registrar::ExecuteMsg) -> CaseId {
         let (case, sender) = (offer.card.id(), addr(&self.key.address()));
-        let enrol = registrar::ExecuteMsg::enrol("wasm", offer).unwrap();
         self.chain.with(move |suite| {
             suite.registrar(&sender, &enrol).unwrap();
             suite.ppr(&sender, &ppr::ExecuteMsg::propose(&case, Some(&POLICY))).unwrap();
