@@ -7,12 +7,14 @@ mod admin;
 mod case;
 mod claim;
 mod context;
+mod emergency;
 mod evidence;
 mod exit;
 mod holder;
 mod init;
 mod log;
 mod output;
+mod practitioner;
 mod record;
 mod share;
 
@@ -52,6 +54,12 @@ enum Command {
     /// Carry a proof away; check one
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
+    /// An institution's people who may open a case in an emergency
+    #[command(subcommand)]
+    Practitioner(practitioner::PractitionerCommand),
+    /// Open a case in an emergency; end, list and review that
+    #[command(subcommand)]
+    Emergency(emergency::EmergencyCommand),
     /// Operate a network: deploy, upgrade, institutions, the consortium's group, validators
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -86,6 +94,8 @@ async fn run(context: Context, command: Command) -> Result<(), Failure> {
         Command::Revoke(args) => share::revoke(&context, args).await,
         Command::Log(args) => log::run(&context, args).await,
         Command::Evidence(command) => evidence::run(&context, command).await,
+        Command::Practitioner(command) => practitioner::run(&context, command).await,
+        Command::Emergency(command) => emergency::run(&context, command).await,
         Command::Admin(command) => admin::run(&context, command).await,
     }
 }

@@ -5,14 +5,14 @@
 use casewise_agent::{
     adapters::sqlite::SqliteStore,
     store::{
-        Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, EndReason, EntryRow, HolderWrite,
-        IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal, RestoreState, RevView,
-        SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
+        Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, CustodyRow, CustodyWrite, EndReason,
+        EntryRow, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal,
+        RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
     },
 };
 use casewise_ledger::{
-    Address, Beacon, CaseCard, CaseId, CaseOffer, Class, EntryHeader, Hash, Head, Kind, LaneHeader, LaneId,
-    Party, RotateCard, RotateOffer, V1,
+    Address, Beacon, CaseCard, CaseId, CaseOffer, ClaimRequest, Class, EntryHeader, Hash, Head, Kind,
+    LaneHeader, LaneId, Party, RotateCard, RotateOffer, V1,
     entry::SUITE_GCM_SIV,
     lane::MINIMUM,
     merkle::{self, Frontier, NodeId},
@@ -125,6 +125,7 @@ async fn story(store: &dyn Store) {
     let rows = lanes_and_entries(store).await;
     transactions(store).await;
     the_view_and_its_cursor(store, &rows).await;
+    custody(store).await;
     endings(store, rows).await;
     holders(store).await;
 }
@@ -303,6 +304,59 @@ async fn the_view_and_its_cursor(store: &dyn Store, [content, access]: &[LaneRow
     done(store, vec![blocks(Some(4), 9, vec![all, gone])]).await;
     assert_eq!(store.dirty(9).await.unwrap(), []);
     assert_eq!(store.operator(&Address([1; 20])).await.unwrap(), None);
+}
+
+async fn custody(store: &dyn Store) {
+    let [one, two] = [11, 12].map(case_row);
+    let row = |case, byte: u8| CustodyRow {
+        case,
+        request_key: [byte; 32],
+        request: [9; 32],
+        sealed: Some(vec![byte; 92]),
+        claim: None,
+    };
+    let new = |row: &CustodyRow| Write::Custody(CustodyWrite::New(Box::new(row.clone())));
+    let (first, second) = (row(one.case, 1), row(two.case, 2));
+    done(store, vec![new(&first)]).await;
+    assert_eq!(commit(store, vec![new(&first)]).await, Some(Refusal::Exists));
+    let same_request = CustodyRow { request_key: [1; 32], ..second.clone() };
+    assert_eq!(
+        commit(store, vec![new(&same_request)]).await,
+        Some(Refusal::Exists),
+        "one case for a request"
+    );
+    done(store, vec![new(&second)]).await;
+    assert_eq!(store.custody(&one.case).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.custody_of_request(&[2; 32]).await.unwrap(), Some(second.clone()));
+    assert_eq!(store.custody_of_request(&[3; 32]).await.unwrap(), None);
+    let mut both = [first.clone(), second.clone()];
+    both.sort_by_key(|row| row.case);
+    assert_eq!(store.custodies(None, 9).await.unwrap(), both);
+    assert_eq!(store.custodies(Some(&both[0].case), 9).await.unwrap(), both[1..]);
+    assert_eq!(store.custodies(None, 1).await.unwrap(), both[..1]);
+    let request = claim_request(one.case);
+    let claim = |case| Write::Custody(CustodyWrite::Claim { case, request: Box::new(request.clone()) });
+    assert_eq!(commit(store, vec![claim(CaseId([9; 32]))]).await, Some(Refusal::Missing));
+    done(store, vec![claim(one.case)]).await;
+    assert_eq!(store.custody(&one.case).await.unwrap().unwrap().claim, Some(request.clone()));
+    let letter = |case, to| LetterRow { seq: 0, case, kind: 0, subject: [7; 32], to, bytes: vec![to[0]; 5] };
+    let letters = [[4; 32], [5; 32]].map(|to| Write::Letter(letter(one.case, to)));
+    done(store, letters.to_vec()).await;
+    let destroyed = Write::Custody(CustodyWrite::Destroyed { case: one.case, kem: [4; 32] });
+    done(store, vec![destroyed.clone()]).await;
+    assert_eq!(store.letters(&one.case, &[4; 32], 0, 9).await.unwrap(), [], "only those keys opened them");
+    assert_eq!(store.letters(&one.case, &[5; 32], 0, 9).await.unwrap().len(), 1);
+    assert_eq!(store.custodies(None, 9).await.unwrap(), [second]);
+    let left = store.custody(&one.case).await.unwrap().unwrap();
+    assert_eq!((left.sealed, left.claim), (None, Some(request.clone())));
+    assert_eq!(commit(store, vec![destroyed]).await, Some(Refusal::Missing), "once");
+    assert_eq!(commit(store, vec![claim(one.case)]).await, Some(Refusal::Missing));
+}
+
+fn claim_request(case: CaseId) -> ClaimRequest {
+    let card = RotateCard { version: V1, case, epoch: 1, holder: Address([6; 20]), kem: [7; 32] };
+    let offer = RotateOffer { version: V1, card, kem_key: [8; 1216], key: [2; 33], signature: [3; 64] };
+    ClaimRequest { version: V1, offer, recovery: Some(Address([4; 20])), expires: 99, signature: [5; 64] }
 }
 
 async fn endings(store: &dyn Store, [content, access]: [LaneRow; 2]) {

@@ -354,6 +354,45 @@ def check_release(v, case, grant, leaves):
     same("release digest", sha(b"casewise/release/v1", release).hex(), v["digest"])
 
 
+def given(value):
+    """How an author gave a head."""
+    if "anchored" in value:
+        return u8(0)
+    if "account" in value:
+        head = value["account"]
+        return u8(1) + u64(head["time"]) + unhex(head["key"]) + unhex(head["sig"])
+    head = value["device"]
+    return u8(2) + u64(head["time"]) + unhex(head["sig"])
+
+
+def lead(leaf, index, size, hashes):
+    """Root and number of hashes of an inclusion path, by the walk of RFC 9162 2.1.3.2."""
+    at, last, used = index, size - 1, 0
+    for sibling in hashes:
+        if last == 0:
+            break
+        if at & 1 or at == last:
+            leaf = node(sibling, leaf)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            leaf = node(leaf, sibling)
+        at, last, used = at >> 1, last >> 1, used + 1
+    return leaf, used, last
+
+
+def check_conflict(v):
+    proof = b"\1" + unhex(v["lane"]) + u32(v["index"])
+    for side in v["sides"]:
+        hashes = [unhex(text) for text in side["path"]]
+        found = lead(unhex(side["leaf"]), v["index"], side["size"], hashes)
+        same("conflict path", found, (unhex(side["root"]), len(hashes), 0))
+        proof += u32(side["size"]) + unhex(side["root"]) + unhex(side["leaf"])
+        proof += vector(hashes, lambda text: text) + given(side["given"])
+    same("conflict proof", proof.hex(), v["proof"])
+    same("leaves differ", v["sides"][0]["leaf"] != v["sides"][1]["leaf"], True)
+
+
 def check_structs(v):
     network = v["network"]
     net = sha(b"casewise/net/v1", string(network["chain_id"]), unhex(network["registrar"]))
@@ -383,6 +422,9 @@ def check_structs(v):
     grant = check_grant(v["grant"], case)
     check_release(v["release"], case, grant, leaves)
     check_keyset(v["keyset"])
+    # vectors written before this format was
+    if "conflict" in v:
+        check_conflict(v["conflict"])
 
 
 def main():

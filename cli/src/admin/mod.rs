@@ -4,7 +4,7 @@
 //! Responsible for saying who must act and what it waits for. A phrase is read from a file, never
 //! from the command line.
 
-mod acting;
+pub mod acting;
 mod authority;
 mod deploy;
 mod group;

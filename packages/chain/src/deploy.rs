@@ -235,7 +235,7 @@ impl Deployment<'_> {
         self.tell(DeployStep::Instantiate(name));
         let msg = serde_json::to_vec(msg).map_err(|e| ChainError::invalid("message", e))?;
         // What happened must stay what happened: summary has no admin.
-        let admin = (name != "summary").then(|| self.authority()).unwrap_or_default();
+        let admin = if name == "summary" { String::new() } else { self.authority() };
         let message = Msg::raw(&MsgInstantiateContract {
             sender: account_to_bech32(&self.key.address(), &self.params.prefix),
             admin,

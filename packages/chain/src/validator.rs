@@ -492,10 +492,10 @@ mod tests {
     #[test]
     fn a_network_is_closed_only_when_every_way_to_power_is() {
         assert!(state(&STAKING_MESSAGES).is_closed());
-        for left in 0..STAKING_MESSAGES.len() {
+        for (at, left) in STAKING_MESSAGES.iter().enumerate() {
             let mut some = STAKING_MESSAGES.to_vec();
-            some.remove(left);
-            assert!(!state(&some).is_closed(), "{}", STAKING_MESSAGES[left]);
+            some.remove(at);
+            assert!(!state(&some).is_closed(), "{left}");
         }
         let names = [
             MsgCreateValidator::full_name(),

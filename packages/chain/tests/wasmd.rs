@@ -195,6 +195,15 @@ async fn a_message_into_a_contract_and_its_event_and_record_back() {
     let all = institutions(client, &registrar, Some(admitted.height)).await.unwrap();
     assert_eq!(all.iter().map(|i| i.number).collect::<Vec<_>>(), (1..=number).collect::<Vec<_>>());
 
+    // All that is stored, in order, of exactly that height.
+    let key = records::record_key(records::ns::INSTITUTION, &id);
+    let state = client.state(&registrar, Some(admitted.height)).await.unwrap();
+    assert!(state.is_sorted());
+    let (_, value) = state.iter().find(|(k, _)| *k == key).expect("the institution's record");
+    assert_eq!(Some(value), client.raw(&registrar, &key, Some(admitted.height)).await.unwrap().as_ref());
+    let before = client.state(&registrar, Some(admitted.height - 1)).await.unwrap();
+    assert!(!before.is_empty() && before.iter().all(|(k, _)| *k != key));
+
     // What the contract refuses comes back with its words, before anything is sent.
     let stranger = net.fresh_key("stranger");
     net.fund(&stranger).await;
@@ -443,6 +452,10 @@ async fn a_deployment_and_the_same_again() {
     let config: ppr::ConfigResponse =
         client.query(&first.contracts.ppr, &ppr::QueryMsg::Config {}, None).await.unwrap();
     assert_eq!(config.summary, Some(first.contracts.summary.to_bech32(client.prefix())));
+    let config: registrar::ConfigResponse =
+        client.query(&first.contracts.registrar, &registrar::QueryMsg::Config {}, None).await.unwrap();
+    assert_eq!(config.ppr, Some(first.contracts.ppr.to_bech32(client.prefix())));
+    assert_eq!(config.recovery_delay, registrar::DEFAULT_RECOVERY_DELAY);
 
     let sequence = account_of(client, &net.operator.address()).await.unwrap().sequence;
     let (second, steps_of_second) = run(Some(first.clone())).await;

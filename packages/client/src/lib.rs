@@ -9,6 +9,7 @@ mod accept;
 pub mod agent;
 pub mod book;
 pub mod claim;
+mod emergency;
 mod error;
 pub mod evidence;
 pub mod follow;

@@ -44,7 +44,8 @@ mod check {
         /// Errors: [`LedgerError::Key`], [`LedgerError::Signature`].
         pub fn check(&self) -> Result<(), LedgerError> {
             let key = PublicKey(self.offer.key);
-            if kem_hash(&self.offer.kem_key) != self.offer.card.kem || key.address() != self.offer.card.holder {
+            if kem_hash(&self.offer.kem_key) != self.offer.card.kem || key.address() != self.offer.card.holder
+            {
                 return Err(LedgerError::Key);
             }
             key.verify_message(&self.offer.card.message(), &self.offer.signature)?;

@@ -24,6 +24,9 @@ pub const MIN_RECOVERY_DELAY: u32 = 1;
 pub const MAX_RECOVERY_DELAY: u32 = 30 * 86_400;
 /// How long a recovery can be finished once it is ready, ms: 30 days; then it counts no more.
 pub const RECOVERY_WINDOW_MS: u64 = 30 * 86_400_000;
+/// How far ahead of the case's next epoch the card of a recovery may be. Who has the holder's key
+/// can rotate before a card for exactly the next epoch arrives, again and again.
+pub const MAX_EPOCHS_AHEAD: u32 = 1_024;
 /// Longest offer of a claim, ms: 30 days.
 pub const MAX_CLAIM_MS: u64 = 30 * 86_400_000;
 

@@ -55,8 +55,10 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
     let (Some(sealed), Some(identity)) = (&row.sealed, app.store.identity(&row.case).await?) else {
         return Ok(None);
     };
-    let custody = keys::open(&app.keys, &row.case, sealed)?;
-    if identity.record.holder == custody.holder.address() {
+    // the keys stay sealed until there is a use for them
+    let known = app.store.case(&row.case).await?;
+    let first = known.ok_or_else(|| AgentError::broken("a custodial case has no row of its own"))?.offer.card;
+    if identity.record.holder == first.holder {
         return Ok(None);
     }
     let shown = app.store.holder_offer(&row.case, identity.record.epoch).await?;
@@ -71,7 +73,7 @@ async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentEr
         });
         return Ok(None);
     };
-    let kem = custody.kem.public().hash();
+    let (custody, kem) = (keys::open(&app.keys, &row.case, sealed)?, first.kem);
     let mut writes = Batch::new();
     if shown.is_none() {
         writes.push(Write::Holder(HolderWrite::Offer(Box::new(offer.clone()))));

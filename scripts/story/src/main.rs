@@ -94,6 +94,7 @@ async fn claim(world: &mut World) -> Result<()> {
     step!(summary, 2, "A patient comes in unconscious", steps::claim::enrol(world));
     step!(summary, 3, "Awake, the patient asks for the case", steps::claim::request(world));
     step!(summary, 4, "The patient takes it over", steps::claim::accept(world));
+    step!(summary, 5, "A case is opened in an emergency", steps::emergency::run(world));
     Ok(())
 }
 

@@ -54,6 +54,11 @@ fn only_while_its_relationship_is_in_force() {
     refused(&mut suite, &a.addr(), &msg, NOT_IN_FORCE);
     suite.registrar(&account("recovery"), &cancel).unwrap();
     suite.ppr(&patient.addr(), &ppr::ExecuteMsg::accept(&case, 1)).unwrap();
+    let suspend = ppr::ExecuteMsg::suspend(&case, 1);
+    suite.ppr(&patient.addr(), &suspend).unwrap();
+    start_recovery(&mut suite, &case, "p2");
+    refused(&mut suite, &a.addr(), &msg, NOT_IN_FORCE);
+    suite.registrar(&account("recovery"), &cancel).unwrap();
     suite.ppr(&patient.addr(), &ppr::ExecuteMsg::end(&case, 1)).unwrap();
     start_recovery(&mut suite, &case, "p2");
     refused(&mut suite, &a.addr(), &msg, NOT_IN_FORCE);

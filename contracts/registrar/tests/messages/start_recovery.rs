@@ -5,7 +5,7 @@ use casewise_ledger::{
     records::{self, ns, record_key},
 };
 use casewise_protocol::{
-    registrar::{ExecuteMsg, RECOVERY_WINDOW_MS},
+    registrar::{ExecuteMsg, MAX_EPOCHS_AHEAD, RECOVERY_WINDOW_MS},
     Event,
 };
 use casewise_testkit::contracts::{rotation, Suite};
@@ -45,8 +45,9 @@ fn one_at_a_time() {
     let words = "card: another recovery of this case is running; cancel it first";
     let other = ExecuteMsg::start_recovery(&suite.rotation(&case, "p3"));
     refused(&mut suite, &account("recovery"), &other, words);
+    // the same holder to be, by a card for a later epoch
     let later = ExecuteMsg::start_recovery(&rotation(&case, 2, "p2"));
-    refused(&mut suite, &account("recovery"), &later, words);
+    nothing(&mut suite, &account("recovery"), &later);
     // from the moment it lapses another one starts, or the same anew
     let lapses = recovery(&suite, &case).unwrap().lapses.u64();
     advance_to(&mut suite, lapses - 1);
@@ -84,9 +85,9 @@ fn every_part_of_the_card_is_checked() {
     for (msg, words) in wrong_cards(&good, "p2", &ExecuteMsg::start_recovery) {
         refused(&mut suite, &from, &msg, words);
     }
-    for epoch in [0, 2, u32::MAX] {
+    for epoch in [0, 2 + MAX_EPOCHS_AHEAD, u32::MAX] {
         let msg = ExecuteMsg::start_recovery(&rotation(&patient.case(), epoch, "p2"));
-        let words = "card.epoch: must be one more than the case's 0; make the card anew";
+        let words = "card.epoch: must be 1 to 1025 more than the case's 0; make the card anew";
         refused(&mut suite, &from, &msg, words);
     }
     for (name, words) in [
@@ -108,4 +109,24 @@ fn who_rotated_the_case_away_did_not_rotate_its_recovery_account_away() {
     suite.rotate(&patient.case(), "thief again");
     let msg = ExecuteMsg::start_recovery(&suite.rotation(&patient.case(), "p2"));
     suite.registrar(&account("recovery"), &msg).unwrap();
+}
+
+#[test]
+fn a_thief_who_rotates_first_does_not_stop_it() {
+    let mut suite = Suite::new();
+    let (_, patient) = recoverable(&mut suite);
+    let case = patient.case();
+    let msg = ExecuteMsg::start_recovery(&rotation(&case, 1 + MAX_EPOCHS_AHEAD, "p2"));
+    let mut thief = patient.addr();
+    for name in ["t1", "t2", "t3"] {
+        let rotate = ExecuteMsg::rotate(&suite.rotation(&case, name));
+        suite.registrar(&thief, &rotate).unwrap();
+        thief = account(name);
+    }
+    suite.registrar(&account("recovery"), &msg).unwrap();
+    let ready = recovery(&suite, &case).unwrap().ready.u64();
+    advance_to(&mut suite, ready);
+    suite.registrar(&account("recovery"), &ExecuteMsg::finish_recovery(&case)).unwrap();
+    let identity = suite.identity(&case);
+    assert_eq!((identity.holder.as_str(), identity.epoch), (account("p2").as_str(), 4));
 }

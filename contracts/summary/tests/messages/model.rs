@@ -98,9 +98,9 @@ fn step() -> impl Strategy<Value = Step> {
     let good = prop::bool::weighted(0.8);
     let cases = prop_oneof![
         1 => who().prop_map(Step::WindUp),
-        3 => (who(), good.clone()).prop_map(|(who, good)| Step::Propose(who, good)),
-        1 => (who(), good.clone()).prop_map(|(who, good)| Step::Approve(who, good)),
-        1 => (who(), good.clone()).prop_map(|(who, good)| Step::Object(who, good)),
+        3 => (who(), good).prop_map(|(who, good)| Step::Propose(who, good)),
+        1 => (who(), good).prop_map(|(who, good)| Step::Approve(who, good)),
+        1 => (who(), good).prop_map(|(who, good)| Step::Object(who, good)),
         1 => good.prop_map(Step::Finish),
     ];
     let index = 0u32..6;

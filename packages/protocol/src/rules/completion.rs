@@ -108,6 +108,8 @@ mod tests {
 
     type Answer = Result<Option<CaseStatus>, Refusal>;
 
+    type Rule = fn(&CaseRecord, &Hash, Block) -> Answer;
+
     fn status(change: Result<Change<CaseRecord>, Refusal>) -> Answer {
         change.map(|change| {
             change.changed().map(|case| {
@@ -121,7 +123,8 @@ mod tests {
     fn the_whole_table() {
         use CaseStatus::{Closing, Completed, Open, Proposed};
         let late = Block { height: 9, time: 50 };
-        let rules: [(&str, fn(&CaseRecord, &Hash, Block) -> Answer, [Answer; 4], [Answer; 4]); 5] = [
+        // with the case's digest, and with another
+        let rules: [(&str, Rule, [Answer; 4], [Answer; 4]); 5] = [
             (
                 "wind up",
                 |case, _, block| status(Ok(wind_up(case, block.height))),

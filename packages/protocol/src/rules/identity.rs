@@ -8,7 +8,7 @@ use casewise_ledger::{
 };
 
 use super::{Change, Refusal, holder, not_recovering, recovering};
-use crate::registrar::{MAX_CLAIM_MS, RECOVERY_WINDOW_MS};
+use crate::registrar::{MAX_CLAIM_MS, MAX_EPOCHS_AHEAD, RECOVERY_WINDOW_MS};
 
 /// All that the registrar keeps of a case's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,13 +189,14 @@ pub fn start_recovery(
         return Ok(Change::Same);
     }
     if let Some(running) = identity.running(now) {
-        return if to_be(identity, running) == card.into() {
-            Ok(Change::Same)
-        } else {
-            Err(Refusal::RecoveryConflict)
-        };
+        let same = (running.holder, running.kem) == (card.holder, card.kem);
+        return if same { Ok(Change::Same) } else { Err(Refusal::RecoveryConflict) };
     }
-    successor(&identity.record, identity.recovery.as_ref(), &card.into(), taken)?;
+    let epoch = identity.record.epoch.saturating_add(1);
+    if !(epoch..=epoch.saturating_add(MAX_EPOCHS_AHEAD)).contains(&card.epoch) {
+        return Err(Refusal::RecoveryEpoch { epoch: identity.record.epoch });
+    }
+    successor(&identity.record, identity.recovery.as_ref(), &Next { epoch, ..card.into() }, taken)?;
     let ready = now.saturating_add(u64::from(delay) * 1000);
     let recovering = RecoveryRecord {
         version: V1,
@@ -273,7 +274,7 @@ pub fn finish_recovery(
     Ok(Identity { vetoed: false, ..identity.succeeded(next, now) })
 }
 
-/// What the card said that a recovery was started with: the epoch does not move while it runs.
+/// Who follows when a recovery is finished, under the next epoch whatever its card said.
 fn to_be(identity: &Identity, recovery: &RecoveryRecord) -> Next {
     let epoch = identity.record.epoch.saturating_add(1);
     Next { epoch, holder: recovery.holder, kem: recovery.kem }

@@ -123,6 +123,12 @@ pub enum Refusal {
         /// The identity's epoch.
         epoch: u32,
     },
+    /// The card of a recovery is for an epoch that is over or too far ahead.
+    #[error("card.epoch: must be 1 to 1025 more than the case's {epoch}; make the card anew")]
+    RecoveryEpoch {
+        /// The identity's epoch.
+        epoch: u32,
+    },
     /// The card's holder is the present one.
     #[error("card.holder: is the case's holder already; derive a fresh account")]
     SameHolder,

@@ -5,9 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use casewise_keytree::{KeySet, Node};
 use casewise_ledger::{
-    Address, Beacon, CaseCard, CaseId, Class, Data, EntryHeader, EntryRef, Hash, Head, Kind, LaneHeader,
-    LaneId, Opening, OpeningItem, Party, Release, ReleaseItem, RotateCard, V1, case, encode, lane,
-    merkle::{Frontier, ProofPlan, root},
+    Address, Beacon, CaseCard, CaseId, Class, ConflictProof, ConflictSide, Data, EntryHeader, EntryRef, Hash,
+    Head, HeadGiven, Kind, LaneHeader, LaneId, Opening, OpeningItem, Party, Release, ReleaseItem, RotateCard,
+    V1, case, encode, lane,
+    merkle::{Frontier, NodeId, ProofPlan, root},
     records::{LaneRecord, LaneStatus, close_digest},
     sha256,
 };
@@ -235,7 +236,65 @@ fn structs(rng: &mut StdRng) -> Value {
     let opening = opening(rng, card.id(), &lanes[0]);
     out["grant"] = grant_vector(&opening);
     out["release"] = release_vector(rng, &opening, &leaves);
+    out["conflict"] = conflict_vector(rng, &lanes[1].id(), leaves);
     out
+}
+
+/// Two heads of a lane that part at an index, as a device and an account would have signed them.
+/// The signatures are random bytes: this is the encoding and the paths.
+fn conflict_vector(rng: &mut StdRng, lane: &LaneId, leaves: Vec<Hash>) -> Value {
+    let index = rng.random_range(0..leaves.len() as u32);
+    let mut forked = leaves.clone();
+    forked[index as usize] = rng.random();
+    forked.push(rng.random());
+    let givens = [
+        HeadGiven::Device { time: rng.random_range(0..1 << 42), sig: random64(rng) },
+        HeadGiven::Account { time: rng.random_range(0..1 << 42), key: [2; 33], sig: random64(rng) },
+    ];
+    let mut logs = [leaves, forked].into_iter();
+    let sides = givens.map(|given| conflict_side(&logs.next().expect("two histories"), index, given));
+    let proof = ConflictProof { version: V1, lane: *lane, index, sides };
+    proof.check().expect("the two leaves differ");
+    json!({
+        "lane": lane.to_hex(),
+        "index": index,
+        "sides": proof.sides.iter().map(side_vector).collect::<Vec<_>>(),
+        "proof": hex::encode(encode(&proof)),
+    })
+}
+
+fn random64(rng: &mut StdRng) -> [u8; 64] {
+    core::array::from_fn(|_| rng.random())
+}
+
+fn conflict_side(leaves: &[Hash], index: u32, given: HeadGiven) -> ConflictSide {
+    let plan = ProofPlan::inclusion(index, leaves.len() as u32).expect("the index is in the tree");
+    let subtree = |id: NodeId| {
+        let start = (id.index as usize) << id.level;
+        leaves.get(start..start + (1 << id.level)).map(root)
+    };
+    let path = plan.assemble(subtree).expect("all leaves are at hand");
+    let (size, leaf) = (leaves.len() as u32, leaves[index as usize]);
+    ConflictSide { size, root: root(leaves), leaf, path, given }
+}
+
+fn side_vector(side: &ConflictSide) -> Value {
+    let given = match &side.given {
+        HeadGiven::Anchored => json!({ "anchored": {} }),
+        HeadGiven::Account { time, key, sig } => {
+            json!({ "account": { "time": text(*time), "key": hex::encode(key), "sig": hex::encode(sig) } })
+        }
+        HeadGiven::Device { time, sig } => {
+            json!({ "device": { "time": text(*time), "sig": hex::encode(sig) } })
+        }
+    };
+    json!({
+        "size": side.size,
+        "root": hex::encode(side.root),
+        "leaf": hex::encode(side.leaf),
+        "path": side.path.iter().map(hex::encode).collect::<Vec<_>>(),
+        "given": given,
+    })
 }
 
 fn case_vector(rng: &mut StdRng, card: &CaseCard) -> Value {

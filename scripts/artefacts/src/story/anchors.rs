@@ -1,6 +1,7 @@
 //! Anchoring 1, 10, 50 and 200 lanes at once, each with a proof of ten hashes.
 
 use anyhow::{Result, ensure};
+use casewise_ledger::records::{ns, record_key};
 use casewise_protocol::{
     Event, ppr, registrar,
     rules::MAX_OPEN_LANES,
@@ -24,7 +25,16 @@ pub async fn run(story: &mut Story<'_>) -> Result<()> {
     grow(story, Some("200 lanes, 10 hashes each"), &mut lanes, SIZES[1]).await?;
     grow(story, Some("50 lanes, 10 hashes each"), &mut lanes[..50], SIZES[2]).await?;
     grow(story, Some("10 lanes, 10 hashes each"), &mut lanes[..10], SIZES[3]).await?;
-    grow(story, Some("1 lane, 10 hashes"), &mut lanes[50..51], SIZES[2]).await
+    grow(story, Some("1 lane, 10 hashes"), &mut lanes[50..51], SIZES[2]).await?;
+    stored(story, &lanes).await
+}
+
+/// Every lane is in what was read as the contract's whole state.
+async fn stored(story: &Story<'_>, lanes: &[Lane]) -> Result<()> {
+    let state = story.net.state(&story.contracts.summary, story.height).await?;
+    let there = |lane: &&Lane| state.contains_key(&record_key(ns::LANE, &lane.id().0));
+    ensure!(lanes.iter().filter(there).count() == LANES, "lanes are missing in the state");
+    Ok(())
 }
 
 /// As many lanes as a full ward has: several cases, for a case has [`MAX_OPEN_LANES`] of an author.

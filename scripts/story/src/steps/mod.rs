@@ -2,6 +2,7 @@
 
 pub mod at_rest;
 pub mod claim;
+pub mod emergency;
 pub mod evidence;
 pub mod follow;
 pub mod holder;

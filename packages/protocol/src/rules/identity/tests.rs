@@ -156,7 +156,8 @@ fn starting_a_recovery() {
     assert_eq!((record.holder, record.kem, record.attested), (NEXT, [3; 32], None));
     let wanted = card(5, NEXT);
     assert_eq!(go(&running, &wanted, RECOVERY, true, NOW + 1), Ok(Change::Same));
-    for other in [card(5, STRANGER), card(6, NEXT), RotateCard { kem: [0; 32], ..wanted.clone() }] {
+    assert_eq!(go(&running, &card(6, NEXT), RECOVERY, true, NOW), Ok(Change::Same), "of a later epoch");
+    for other in [card(5, STRANGER), RotateCard { kem: [0; 32], ..wanted.clone() }] {
         assert_eq!(go(&running, &other, RECOVERY, false, NOW), Err(Refusal::RecoveryConflict));
     }
     // one that has lapsed does not stand in the way, nor is it started by the same card
@@ -167,7 +168,13 @@ fn starting_a_recovery() {
     }
     let without = Identity { recovery: None, ..identity() };
     assert_eq!(go(&without, &wanted, RECOVERY, false, NOW), Err(Refusal::NotRecovery));
-    assert_eq!(go(&identity(), &card(4, NEXT), RECOVERY, false, NOW), Err(Refusal::CardEpoch { epoch: 4 }));
+    for epoch in [0, 4, 6 + MAX_EPOCHS_AHEAD, u32::MAX] {
+        let answer = go(&identity(), &card(epoch, NEXT), RECOVERY, false, NOW);
+        assert_eq!(answer, Err(Refusal::RecoveryEpoch { epoch: 4 }));
+    }
+    for epoch in [5, 5 + MAX_EPOCHS_AHEAD] {
+        assert!(go(&identity(), &card(epoch, NEXT), RECOVERY, false, NOW).is_ok());
+    }
     assert_eq!(go(&identity(), &card(5, HOLDER), RECOVERY, true, NOW), Err(Refusal::SameHolder));
     assert_eq!(go(&identity(), &card(5, RECOVERY), RECOVERY, false, NOW), Err(Refusal::HolderRecovers));
     assert_eq!(go(&identity(), &wanted, RECOVERY, true, NOW), Err(Refusal::HolderUsed));
