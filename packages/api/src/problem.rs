@@ -247,6 +247,7 @@ impl ProblemKind {
         match self {
             Self::NotReady | Self::StaleView => Some(RETRY_AFTER),
             Self::RateLimited => Some(RETRY_AFTER_LIMIT),
+            Self::SponsorLimit => Some(RETRY_AFTER_DAY),
             _ => None,
         }
     }
