@@ -31,3 +31,6 @@ pub const MAX_SIGNATURE_FIELD: usize = 1024;
 pub const RETRY_AFTER: u32 = 1;
 /// Seconds after which a request refused by a rate limit may be tried again.
 pub const RETRY_AFTER_LIMIT: u32 = 10;
+/// Seconds after which a request refused by a limit of the last 24 hours may be tried again: any hour
+/// may end a day.
+pub const RETRY_AFTER_DAY: u32 = 3_600;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{RETRY_AFTER, RETRY_AFTER_LIMIT};
+use crate::limits::{RETRY_AFTER, RETRY_AFTER_DAY, RETRY_AFTER_LIMIT};
 
 /// What `type` begins with; the kind's slug follows.
 pub const TYPE_PREFIX: &str = "urn:casewise:problem:";
@@ -227,7 +227,7 @@ problems! {
         "Ask another institution of the case; nothing was stored.";
     /// The day's allowances of a case are used up.
     SponsorLimit, "sponsor-limit", TOO_MANY_REQUESTS, "This case was given as many fee allowances as a day allows",
-        "Try again tomorrow, or ask another institution of the case.";
+        "Try again after the time in Retry-After, or ask another institution of the case.";
     /// Too many requests.
     RateLimited, "rate-limited", TOO_MANY_REQUESTS, "Too many requests",
         "Try again after the time in Retry-After.";
