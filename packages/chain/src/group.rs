@@ -4,27 +4,23 @@
 //! group's account, carried out as soon as enough members agree. Must never send a proposal that
 //! would fail when it is carried out, nor propose a second time what waits for votes.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use casewise_ledger::account::AccountKey;
 use cosmrs::proto::{
     Any,
     cosmos::{
-        authz::v1beta1::MsgExec as AuthzExec,
         bank::v1beta1::{MsgSend, QueryBalanceRequest, QueryBalanceResponse},
         base::v1beta1::Coin,
-        crypto::ed25519::PubKey,
-        staking::v1beta1::{MsgCreateValidator, MsgDelegate, MsgUndelegate},
     },
-    cosmwasm::wasm::v1::{MsgExecuteContract, MsgMigrateContract},
     prost::{Message, Name},
     tendermint::google::protobuf::Duration,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     ChainError, ChainParams, ContractAddress, Event, Included, Msg, Prefix, SubmitOptions, TxDraft,
-    WasmdClient, account_of, address::account_to_bech32, allowance::any, proto as pb, submit_and_wait,
+    WasmdClient, account_of, address::account_to_bech32, allowance::any, describe::describe, proto as pb,
+    submit_and_wait,
 };
 
 /// Most members of a group made here.
@@ -476,54 +472,6 @@ fn attribute(events: &[Event], kind: &str, key: &str) -> Option<String> {
     Some(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()))
 }
 
-/// A message for people who vote on it: its type and what it says.
-fn describe(message: &Any) -> Value {
-    let kind = message.type_url.rsplit(['.', '/']).next().unwrap_or_default();
-    let value = message.value.as_slice();
-    let known = if is::<MsgExecuteContract>(message) {
-        MsgExecuteContract::decode(value)
-            .ok()
-            .map(|m| json!({"contract": m.contract, "msg": json_of(&m.msg)}))
-    } else if is::<MsgMigrateContract>(message) {
-        MsgMigrateContract::decode(value)
-            .ok()
-            .map(|m| json!({"contract": m.contract, "code": m.code_id, "msg": json_of(&m.msg)}))
-    } else if is::<MsgDelegate>(message) {
-        MsgDelegate::decode(value).ok().map(
-            |m| json!({"validator": m.validator_address, "amount": m.amount.map(|c| c.amount + &c.denom)}),
-        )
-    } else if is::<MsgUndelegate>(message) {
-        MsgUndelegate::decode(value).ok().map(
-            |m| json!({"validator": m.validator_address, "amount": m.amount.map(|c| c.amount + &c.denom)}),
-        )
-    } else if is::<MsgCreateValidator>(message) {
-        MsgCreateValidator::decode(value).ok().map(|m| {
-            let key = m.pubkey.and_then(|key| PubKey::decode(key.value.as_slice()).ok());
-            let key = key.map(|key| STANDARD.encode(key.key));
-            json!({"validator": m.validator_address, "name": m.description.map(|d| d.moniker), "key": key})
-        })
-    } else if is::<AuthzExec>(message) {
-        AuthzExec::decode(value).ok().map(|m| json!({"for": m.msgs.iter().map(describe).collect::<Vec<_>>()}))
-    } else if is::<pb::MsgResetCircuitBreaker>(message) {
-        pb::MsgResetCircuitBreaker::decode(value).ok().map(|m| json!({"allow": m.msg_type_urls}))
-    } else if is::<pb::MsgTripCircuitBreaker>(message) {
-        pb::MsgTripCircuitBreaker::decode(value).ok().map(|m| json!({"forbid": m.msg_type_urls}))
-    } else {
-        None
-    };
-    // Nobody votes on what he cannot read without knowing that.
-    let content = known.unwrap_or_else(|| json!({"unknown": hex::encode(value)}));
-    json!({"type": kind, "content": content})
-}
-
-fn is<M: Name>(message: &Any) -> bool {
-    message.type_url == format!("/{}", M::full_name())
-}
-
-fn json_of(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|_| json!({"unknown": hex::encode(bytes)}))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -581,25 +529,6 @@ mod tests {
             refuse_failure(&[event(EXECUTED, &[("result", result)])]).unwrap();
         }
         refuse_failure(&[]).unwrap();
-    }
-
-    #[test]
-    fn messages_are_shown_and_unknown_ones_are_said_to_be() {
-        let execute = any(&MsgExecuteContract {
-            contract: "wasm1contract".to_owned(),
-            msg: br#"{"accept_authority":{}}"#.to_vec(),
-            ..Default::default()
-        });
-        let wrapped = any(&AuthzExec { grantee: "wasm1g".to_owned(), msgs: vec![execute.clone()] });
-        let shown = describe(&execute);
-        assert_eq!(
-            shown,
-            json!({"type": "MsgExecuteContract",
-                "content": {"contract": "wasm1contract", "msg": {"accept_authority": {}}}})
-        );
-        assert_eq!(describe(&wrapped)["content"]["for"][0], shown);
-        let strange = Any { type_url: "/some.module.MsgThing".to_owned(), value: vec![1, 2] };
-        assert_eq!(describe(&strange), json!({"type": "MsgThing", "content": {"unknown": "0102"}}));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod address;
 mod allowance;
 mod chain;
 mod deploy;
+mod describe;
 mod error;
 #[cfg(test)]
 mod fake;
