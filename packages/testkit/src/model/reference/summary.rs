@@ -358,8 +358,17 @@ impl Model {
     /// Gives the open content lanes of an institution, or of everybody, their deadline.
     pub(super) fn start_closing(&mut self, case: &CaseId, institution: Option<u32>, at: At) {
         let due = at.now + self.grace_ms(case);
+        let holder = self.state.identities.get(case).map(|identity| identity.holder);
         for (id, lane) in &mut self.state.lanes {
-            let theirs = institution.is_none_or(|number| lane.author == Party::Institution(number));
+            // a former holder writes no more: its lanes need no deadline
+            let writes = match lane.author {
+                Party::Institution(_) => true,
+                Party::Account(account) => Some(account) == holder,
+            };
+            let theirs = match institution {
+                Some(number) => lane.author == Party::Institution(number),
+                None => writes,
+            };
             let open = lane.class == Class::Content && lane.status == LaneStatus::Open;
             if lane.case == *case && theirs && open {
                 lane.status = LaneStatus::Closing;
