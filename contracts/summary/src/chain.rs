@@ -1,7 +1,7 @@
 //! What summary reads of the other contracts, and who a sender is by that.
 
 use casewise_ledger::{
-    records::{IdentityRecord, InstitutionRecord, Policy, RecoveryRecord, RelationshipRecord},
+    records::{IdentityRecord, InstitutionRecord, LaneRecord, Policy, RecoveryRecord, RelationshipRecord},
     Address, CaseId, Party,
 };
 use casewise_protocol::{
@@ -83,14 +83,15 @@ impl<'a> Chain<'a> {
         })
     }
 
-    /// Whether an account speaks for an author: a present operator of an institution, suspended or
-    /// not, or the author's own account.
-    pub fn speaks_for(&self, account: &Address, author: &Party) -> Result<bool, ProtocolError> {
-        Ok(match author {
+    /// Whether an account speaks for a lane's author: a present operator of an institution, suspended
+    /// or not, or the author's own account while it is the holder. The key of a former holder may
+    /// have been the reason for the change.
+    pub fn speaks_for(&self, account: &Address, lane: &LaneRecord) -> Result<bool, ContractError> {
+        Ok(match &lane.author {
             Party::Institution(number) => {
                 remote::operator_of(&self.registrar(), &account.0, *number)?.is_ok()
             }
-            Party::Account(author) => author == account,
+            Party::Account(author) => author == account && self.identity(&lane.case)?.holder == *account,
         })
     }
 

@@ -24,7 +24,7 @@ pub enum ContractError {
     #[error("proof: {0}; send two heads of the lane with different leaves at one index, each with its inclusion path")]
     Conflict(LedgerError),
     /// Only ppr sends this.
-    #[error("sender: not the ppr contract; decline or end the relationship there")]
+    #[error("sender: not the ppr contract, and the relationship is neither suspended nor ended; suspend, decline or end it there")]
     NotPpr,
 }
 

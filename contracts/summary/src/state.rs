@@ -5,7 +5,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use casewise_ledger::{
     encode,
     records::{CaseRecord, LaneRecord, LaneStatus},
-    CaseId, Class, LaneHeader, LaneId, Party,
+    Address, CaseId, Class, LaneHeader, LaneId, Party,
 };
 use casewise_protocol::{
     convert, page,
@@ -21,6 +21,8 @@ use crate::ContractError;
 pub const CONFIG: Record<Config> = Record::new("config");
 /// An author's lanes in a case, id case ‖ borsh(author).
 pub const OPEN_LANES: Record<OpenLanes> = Record::new("open");
+/// First byte of a borsh [`Party`] that is an institution.
+const INSTITUTION_TAG: u8 = 0;
 /// All lanes of a case, id case ‖ lane. The value says nothing.
 pub const CASE_LANES: Record<bool> = Record::new("caselane");
 /// An author's lanes with two histories, id borsh(author) ‖ lane. The value says nothing.
@@ -86,21 +88,27 @@ pub fn known_lane(storage: &dyn Storage, lane: &HexBinary) -> Result<(LaneId, La
     Ok((id, lane))
 }
 
-/// The content lanes of a case that are not closed, of all authors; `count`: how many there are.
-/// Reads no author after the last of them; institutions come before accounts.
+/// The content lanes of a case that are not closed: those of the holder and of all institutions;
+/// `count`: how many the case has. Reads no institution after the last of them. Lanes of former
+/// holders are left out: nobody may write them, anyone may close them, and who has a stolen key could
+/// make their number large.
 pub fn case_open_lanes(
     storage: &dyn Storage,
     case: &CaseId,
+    holder: &Address,
     count: u32,
 ) -> Result<Vec<LaneId>, ProtocolError> {
+    let own = open_lanes(storage, case, &Party::Account(*holder))?.content;
     let mut lanes: Vec<LaneId> = Vec::new();
+    let institutions = [case.0.as_slice(), &[INSTITUTION_TAG]].concat();
     let mut after: Option<Vec<u8>> = None;
-    while (lanes.len() as u64) < u64::from(count) {
-        let page = OPEN_LANES.page(storage, &case.0, after.as_deref(), page::MAX_LIMIT as usize)?;
+    while ((lanes.len() + own.len()) as u64) < u64::from(count) {
+        let page = OPEN_LANES.page(storage, &institutions, after.as_deref(), page::MAX_LIMIT as usize)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         lanes.extend(page.into_iter().flat_map(|(_, open)| open.content));
     }
+    lanes.extend(own);
     Ok(lanes)
 }
 

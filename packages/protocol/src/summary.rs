@@ -73,7 +73,8 @@ pub enum ExecuteMsg {
         /// Borsh `AnchorBatch`.
         blob: Binary,
     },
-    /// ppr tells that a relationship is over: the institution's content lanes get a deadline.
+    /// ppr tells that a relationship is declined, suspended or ended: the institution's content lanes
+    /// get a deadline. Once it is suspended or ended anyone may tell it, also to an older summary.
     Closing {
         /// The case, 32 bytes.
         case: HexBinary,
@@ -238,7 +239,8 @@ pub enum QueryMsg {
         /// The lane, 32 bytes.
         lane: HexBinary,
     },
-    /// Lanes with two histories, of one author, in ascending lane.
+    /// Lanes of which an author itself gave two histories, in ascending lane. Where a device gave one
+    /// of them only the lane is marked.
     #[returns(ConflictsResponse)]
     Conflicts {
         /// Who writes.

@@ -10,7 +10,8 @@ use cosmwasm_std::{DepsMut, Env, HexBinary, Response};
 use crate::{chain::Chain, state, ContractError};
 
 /// The case is completed, for good. Not while a recovery of the case is running: its patient cannot
-/// object then. The same again changes nothing.
+/// object then. A holder who came after the proposal has the whole time for objections. The same
+/// again changes nothing.
 pub fn finish_completion(
     deps: DepsMut,
     env: Env,
@@ -26,6 +27,8 @@ pub fn finish_completion(
     if change != Change::Same {
         let chain = Chain::new(deps.storage, deps.api, deps.querier)?;
         rules::not_recovering(chain.recovery(&case)?.as_ref(), block.time)?;
+        let since = chain.identity(&case)?.since;
+        rules::objections_over(since, chain.policy(&case)?.as_ref(), block.time)?;
     }
     Ok(state::settle_proposal(deps.storage, &case, change, Event::CaseCompleted { case, digest }))
 }

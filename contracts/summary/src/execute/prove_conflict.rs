@@ -1,12 +1,14 @@
 //! Anyone proves that a lane's author gave two histories of it.
 
-use casewise_ledger::{encode, records::LaneRecord, Address, ConflictProof, ConflictSide, HeadGiven, LaneId};
+use casewise_ledger::{
+    encode, records::LaneRecord, Address, ConflictProof, ConflictSide, HeadGiven, LaneId, Party,
+};
 use casewise_protocol::{
     convert, record,
-    rules::{self, Block, Change, Refusal},
+    rules::{self, Block, Refusal},
     signature, Event,
 };
-use cosmwasm_std::{Api, Binary, DepsMut, Env, Response};
+use cosmwasm_std::{Api, Binary, DepsMut, Env, Response, Storage};
 
 use super::batch;
 use crate::{
@@ -15,7 +17,8 @@ use crate::{
     ContractError,
 };
 
-/// Marks the lane, and with it its author. A lane is marked once.
+/// Marks the lane; a proof at an earlier entry takes the place of a later one. Unless a device gave
+/// one of the heads, whose key may be in other hands, the author is marked too.
 pub fn prove_conflict(deps: DepsMut, env: Env, proof: &Binary) -> Result<Response, ContractError> {
     let proof: ConflictProof = convert::object("proof", proof)?;
     let lane = proof.lane;
@@ -25,13 +28,31 @@ pub fn prove_conflict(deps: DepsMut, env: Env, proof: &Binary) -> Result<Respons
     for side in &proof.sides {
         given(deps.api, &chain, &lane, &stored, side)?;
     }
-    let existing = record::CONFLICT.may_load(deps.storage, &lane.0)?;
-    let Change::To(mark) = rules::conflict(existing.as_ref(), proof.index, Block::of(&env.block)) else {
-        return Ok(Response::new());
+    let device = proof.sides.iter().any(|side| matches!(side.given, HeadGiven::Device { .. }));
+    let changed = if device {
+        let doubt = record::COMPROMISE.may_load(deps.storage, &lane.0)?;
+        rules::device_speaks(doubt.as_ref(), proof.index)?;
+        false
+    } else {
+        blame(deps.storage, &stored.author, &lane)
     };
-    record::CONFLICT.save(deps.storage, &lane.0, &mark);
-    AUTHOR_CONFLICTS.save(deps.storage, &[encode(&stored.author).as_slice(), &lane.0].concat(), &true);
-    Ok(Response::new().add_event(Event::ConflictProven { lane, index: proof.index }.into_cosmwasm()))
+    let existing = record::CONFLICT.may_load(deps.storage, &lane.0)?;
+    let mark = rules::conflict(existing.as_ref(), proof.index, Block::of(&env.block)).changed();
+    if let Some(mark) = &mark {
+        record::CONFLICT.save(deps.storage, &lane.0, mark);
+    }
+    let event = Event::ConflictProven { lane, index: proof.index }.into_cosmwasm();
+    Ok(Response::new().add_events((changed || mark.is_some()).then_some(event)))
+}
+
+/// Marks an author; whether it was not yet.
+fn blame(storage: &mut dyn Storage, author: &Party, lane: &LaneId) -> bool {
+    let id = [encode(author).as_slice(), &lane.0].concat();
+    let new = !AUTHOR_CONFLICTS.has(storage, &id);
+    if new {
+        AUTHOR_CONFLICTS.save(storage, &id, &true);
+    }
+    new
 }
 
 /// The head of a side was given by the lane's author.
@@ -47,7 +68,7 @@ fn given(
         HeadGiven::Anchored if head == stored.head() => return Ok(()),
         HeadGiven::Anchored => return Err(Refusal::HeadNotAnchored.into()),
         HeadGiven::Account { time, key, sig } => {
-            if !chain.speaks_for(&Address::of_key(key), &stored.author)? {
+            if !chain.speaks_for(&Address::of_key(key), stored)? {
                 return Err(Refusal::HeadKey.into());
             }
             signature::secp256k1(api, &head.operator_digest(lane, *time), key, sig)

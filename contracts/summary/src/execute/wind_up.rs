@@ -13,7 +13,8 @@ use cosmwasm_std::{DepsMut, Env, HexBinary, MessageInfo, Response};
 use super::batch;
 use crate::{chain::Chain, state, ContractError};
 
-/// Work is bounded by the content lanes that a case may have open. Access lanes go on.
+/// Work is bounded by the content lanes that a case may have open and the institutions that ever wrote
+/// in it. Access lanes go on.
 pub fn wind_up(
     deps: DepsMut,
     env: Env,
@@ -31,7 +32,8 @@ pub fn wind_up(
     let deadline = rules::deadline(block.time, chain.policy(&case)?.as_ref());
     record::CASE.save(deps.storage, &case.0, &closing);
     record::DUE.save(deps.storage, &case.0, &Be64(deadline));
-    let lanes = state::case_open_lanes(deps.storage, &case, closing.open)?;
+    let holder = chain.identity(&case)?.holder;
+    let lanes = state::case_open_lanes(deps.storage, &case, &holder, closing.open)?;
     let events = batch::start_closing(deps.storage, lanes, deadline)?;
     let told = Event::CaseClosing { case, deadline }.into_cosmwasm();
     Ok(Response::new().add_event(told).add_events(events))

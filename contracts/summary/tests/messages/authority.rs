@@ -27,7 +27,7 @@ fn wrong_senders() {
     let author = "sender: not an operator of institution 1; send this from one of its operator accounts";
     let holder = "sender: not the holder of this case; send this from the case's own account";
     let involved = crate::words::NOT_INVOLVED;
-    let contract = "sender: not the ppr contract; decline or end the relationship there";
+    let contract = "sender: not the ppr contract, and the relationship is neither suspended nor ended; suspend, decline or end it there";
     let in_force = crate::words::not_in_force(2);
     let item = lane.item(2, 4);
     let unknown = casewise_ledger::AnchorItem { lane: casewise_ledger::LaneId([1; 32]), ..item.clone() };

@@ -1,10 +1,14 @@
 //! Closing: the message of ppr.
 
-use casewise_ledger::records::{ns, record_key};
+use casewise_ledger::{
+    encode,
+    records::{ns, record_key, relationship_id, RelationshipRecord, RelationshipStatus},
+    V1,
+};
 use casewise_protocol::{convert::LaneStatus, ppr, rules::LaneFault, summary::ExecuteMsg, Event};
 use casewise_testkit::contracts::{Lane, Suite, BLOCK_MS, POLICY};
 
-use crate::{end, failure, onboarded, send_anchor, send_close, with_lane};
+use crate::{end, failure, idle, onboarded, refused, send_anchor, send_close, stranger, with_lane};
 
 const GRACE_MS: u64 = POLICY.grace as u64 * 1000;
 
@@ -95,4 +99,25 @@ fn an_author_without_lanes_is_no_error() {
     let (mut suite, _, patient) = onboarded();
     let done = suite.ppr(&patient.addr(), &ppr::ExecuteMsg::end(&patient.case(), 1)).unwrap();
     assert_eq!(done.events().len(), 1);
+}
+
+#[test]
+fn an_older_summary_is_told_by_anyone_once_the_relationship_is_over() {
+    let (mut suite, a, patient, lane) = with_lane(1);
+    let case = patient.case();
+    let msg = ExecuteMsg::closing(&case, a.number);
+    let words = "sender: not the ppr contract, and the relationship is neither suspended nor ended; suspend, decline or end it there";
+    refused(&mut suite, &stranger(), &msg, words);
+    // it ends while ppr knows a newer summary only
+    let ppr = suite.ppr.clone();
+    let ended = RelationshipRecord { version: V1, status: RelationshipStatus::Ended, since: suite.now() };
+    let raw = record_key(ns::RELATIONSHIP, &relationship_id(&case, a.number));
+    suite.app.contract_storage_mut(&ppr).set(&raw, &encode(&ended));
+    assert_eq!(suite.lane(&lane.id()).status, LaneStatus::Open);
+    suite.summary(&stranger(), &msg).unwrap();
+    let due = suite.now() + u64::from(POLICY.grace) * 1000;
+    let info = suite.lane(&lane.id());
+    assert_eq!((info.status, info.due.unwrap().u64()), (LaneStatus::Closing, due));
+    // a second word moves no deadline
+    idle(&mut suite, &stranger(), &msg);
 }

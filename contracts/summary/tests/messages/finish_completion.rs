@@ -90,3 +90,22 @@ fn a_recovery_that_lapsed_hinders_nobody() {
     suite.advance(u64::from(registrar::DEFAULT_RECOVERY_DELAY) * 1000 + registrar::RECOVERY_WINDOW_MS);
     suite.summary(&stranger(), &ExecuteMsg::finish_completion(&case, &digest)).unwrap();
 }
+
+#[test]
+fn a_holder_who_came_after_the_proposal_has_the_whole_time_for_objections() {
+    let (mut suite, _, patient, _, digest) = proposed_case();
+    let case = patient.case();
+    let msg = ExecuteMsg::finish_completion(&case, &digest);
+    start_recovery(&mut suite, &case);
+    suite.advance(u64::from(registrar::DEFAULT_RECOVERY_DELAY) * 1000);
+    let saved = addr(&key("saved").address());
+    suite.registrar(&saved, &registrar::ExecuteMsg::finish_recovery(&case)).unwrap();
+    let due = suite.now() + u64::from(POLICY.completion) * 1000;
+    let early =
+        format!("case: objections are taken until {due}; finish it then, or have the holder approve it");
+    refused(&mut suite, &stranger(), &msg, &early);
+    until(&mut suite, due - 1);
+    refused(&mut suite, &stranger(), &msg, &early);
+    suite.app.update_block(|block| block.time = block.time.minus_nanos(499 * 1_000_000));
+    suite.summary(&stranger(), &msg).unwrap();
+}

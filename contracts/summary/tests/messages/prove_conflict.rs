@@ -169,8 +169,31 @@ fn a_device_that_signed_two_histories() {
     *time += 1;
     refused(&mut suite, &stranger(), &send(later), SIGNATURE);
     suite.summary(&stranger(), &send(of_pen(other.clone(), &id, &pen))).unwrap();
-    // the operator's signature over the other history counts as well
-    idle(&mut suite, &stranger(), &send(signed(other, &id, &a.key)));
+    // a device's key may be in other hands: the lane is marked, not yet its author
+    assert!(marks(&suite, &id).conflict.is_some());
+    assert!(conflicts(&suite, PartyInfo::Institution(1)).is_empty());
+    // the operator's signature over the other history tells of the author
+    let own = send(signed(other.clone(), &id, &a.key));
+    suite.summary(&stranger(), &own).unwrap();
+    assert_eq!(conflicts(&suite, PartyInfo::Institution(1)), [id]);
+    idle(&mut suite, &stranger(), &own);
+}
+
+#[test]
+fn a_device_in_other_hands_marks_nothing() {
+    let (mut suite, a, patient, _) = with_lane(0);
+    let pen = device(7);
+    let lane = of_device(Lane::content(&patient.case(), &a, "device"), &pen);
+    suite.open(&a, &lane);
+    let id = lane.id();
+    suite.summary(&a.addr(), &ExecuteMsg::compromised(&id, 0)).unwrap();
+    let mut thief = lane.clone();
+    thief.append(1);
+    let forked = fork(&thief, 0);
+    let sides = [side(&thief.leaves, 0, 1), side(&forked, 0, 1)].map(|side| of_pen(side, &id, &pen));
+    let [one, other] = sides;
+    let msg = ExecuteMsg::prove_conflict(&proof(&id, 0, one, other));
+    refused(&mut suite, &stranger(), &msg, "proof.sides: the device's key was in other hands from entry 0 on; give heads that the author itself gave");
 }
 
 #[test]
@@ -196,13 +219,25 @@ fn an_account_that_wrote_two_histories_of_its_own_lane() {
     for foreign in [a.key.clone(), key("stranger")] {
         refused(&mut suite, &stranger(), &send(&foreign), KEY);
     }
-    // also when it is the holder no more
-    suite.rotate(&patient.case(), "p2");
-    refused(&mut suite, &stranger(), &send(&key("p2")), KEY);
     suite.summary(&stranger(), &send(&patient.key)).unwrap();
     let author = PartyInfo::new(PREFIX, &lane.header.author).unwrap();
     assert_eq!(conflicts(&suite, author), [id]);
     assert!(conflicts(&suite, PartyInfo::Institution(0)).is_empty());
+}
+
+#[test]
+fn the_key_of_a_former_holder_marks_nothing() {
+    let (mut suite, _, patient, _) = with_lane(0);
+    let mut lane = own_lane(&patient.case(), &patient.key.address(), "own");
+    open_as(&mut suite, &patient.addr(), &[&lane]).unwrap();
+    lane.append(1);
+    let (id, forked) = (lane.id(), fork(&lane, 0));
+    suite.rotate(&patient.case(), "p2");
+    for key in [&patient.key, &key("p2")] {
+        let sides = [side(&lane.leaves, 0, 1), side(&forked, 0, 1)].map(|side| signed(side, &id, key));
+        let [one, other] = sides;
+        refused(&mut suite, &stranger(), &ExecuteMsg::prove_conflict(&proof(&id, 0, one, other)), KEY);
+    }
 }
 
 #[test]
@@ -380,4 +415,20 @@ fn conflicts_are_paged() {
     assert_eq!(ask(None, Some(MAX_LIMIT + 1)), ids[..MAX_LIMIT as usize]);
     assert_eq!(ask(Some(MAX_LIMIT as usize - 1), None), ids[MAX_LIMIT as usize..]);
     assert!(ask(Some(ids.len() - 1), None).is_empty());
+}
+
+#[test]
+fn who_forked_does_not_choose_where_the_fork_seems_to_begin() {
+    let (mut suite, a, _, lane) = with_lane(5);
+    let forked = fork(&lane, 1);
+    let id = lane.id();
+    let at =
+        |index| proof(&id, index, side(&lane.leaves, index, 5), signed(side(&forked, index, 5), &id, &a.key));
+    suite.summary(&stranger(), &ExecuteMsg::prove_conflict(&at(4))).unwrap();
+    let first = marks(&suite, &id).conflict.unwrap();
+    let done = suite.summary(&stranger(), &ExecuteMsg::prove_conflict(&at(1))).unwrap();
+    assert_eq!(done.events(), [Event::ConflictProven { lane: id, index: 1 }]);
+    let now = marks(&suite, &id).conflict.unwrap();
+    assert_eq!((now.index, now.height, now.time), (1, first.height, first.time));
+    idle(&mut suite, &stranger(), &ExecuteMsg::prove_conflict(&at(4)));
 }

@@ -12,7 +12,7 @@ use casewise_protocol::{
     summary::ExecuteMsg,
     Event,
 };
-use casewise_testkit::contracts::{rotations, Lane, Suite, POLICY};
+use casewise_testkit::contracts::{addr, key, rotations, Lane, Suite, POLICY};
 
 use crate::{
     case_status, delegate, failure, idle, join, onboarded, open_as, own_lane, proposed_case, recoverable,
@@ -224,4 +224,27 @@ fn the_last_of_more_authors_than_a_page_is_reached() {
     open_as(&mut suite, &patient.addr(), &[&own]).unwrap();
     suite.summary(&patient.addr(), &ExecuteMsg::wind_up(&case)).unwrap();
     assert!(suite.lane(&own.id()).due.is_some());
+}
+
+#[test]
+fn lanes_of_former_holders_need_no_deadline_and_make_it_no_dearer() {
+    let (mut suite, _, patient, lane) = with_lane(1);
+    let case = patient.case();
+    let own = own_lane(&case, &patient.key.address(), "own");
+    open_as(&mut suite, &patient.addr(), &[&own]).unwrap();
+    suite.rotate(&case, "p2");
+    let now = addr(&key("p2").address());
+    let mut present = own_lane(&case, &key("p2").address(), "present");
+    present.header.epoch = 1;
+    open_as(&mut suite, &now, &[&present]).unwrap();
+    suite.summary(&now, &ExecuteMsg::wind_up(&case)).unwrap();
+    for (id, status) in
+        [(lane.id(), LaneStatus::Closing), (present.id(), LaneStatus::Closing), (own.id(), LaneStatus::Open)]
+    {
+        assert_eq!(LaneStatus::from(suite.lane(&id).status), status);
+    }
+    // anyone closes what a former holder left
+    let done = suite.summary(&stranger(), &ExecuteMsg::close_overdue(&[own.id()])).unwrap();
+    assert_eq!(done.failed(), []);
+    assert_eq!(LaneStatus::from(suite.lane(&own.id()).status), LaneStatus::Closed);
 }

@@ -76,6 +76,13 @@ pub fn finish_completion(
     if done != Change::Same && block.time < due { Err(Refusal::ObjectionsOpen { due }) } else { Ok(done) }
 }
 
+/// Refuses to finish at `now` (Unix ms) while a holder since `since` has not had the whole time for
+/// objections: who was found by a recovery could not object before.
+pub fn objections_over(since: u64, policy: Option<&Policy>, now: u64) -> Result<(), Refusal> {
+    let due = completion_deadline(since, policy);
+    if now < due { Err(Refusal::ObjectionsOpen { due }) } else { Ok(()) }
+}
+
 /// An objection. A case that is open at this digest was objected to before.
 pub fn object_completion(
     case: &CaseRecord,

@@ -100,6 +100,12 @@ pub fn holds_until(account: &Address, identity: &IdentityRecord) -> Option<u64> 
     (identity.holder != *account).then_some(identity.since)
 }
 
+/// Whether a relationship is suspended or over: its content lanes are to close.
+pub fn writing_is_over(relationship: Option<&RelationshipRecord>) -> bool {
+    use RelationshipStatus::{Ended, Suspended};
+    relationship.is_some_and(|relationship| matches!(relationship.status, Suspended | Ended))
+}
+
 /// The deadline (Unix ms) of a lane that starts closing at `now`.
 pub fn deadline(now: u64, policy: Option<&Policy>) -> u64 {
     now.saturating_add(grace_ms(policy))

@@ -52,10 +52,20 @@ pub fn compromised(
     }
 }
 
-/// A proof of two contents at `index`. The first one marks the lane for good.
+/// Refuses what a device's signature proves from the entry on at which its key was in other hands.
+pub fn device_speaks(doubt: Option<&CompromiseRecord>, index: u32) -> Result<(), Refusal> {
+    match doubt {
+        Some(doubt) if doubt.index <= index => Err(Refusal::DeviceInDoubt { index: doubt.index }),
+        _ => Ok(()),
+    }
+}
+
+/// A proof of two contents at `index`. It marks the lane for good; an earlier entry takes the place
+/// of a later one, so that who forked does not choose where the fork seems to begin.
 pub fn conflict(existing: Option<&ConflictRecord>, index: u32, block: Block) -> Change<ConflictRecord> {
     match existing {
-        Some(_) => Change::Same,
+        Some(existing) if existing.index <= index => Change::Same,
+        Some(existing) => Change::To(ConflictRecord { index, ..existing.clone() }),
         None => Change::To(ConflictRecord { version: V1, index, height: block.height, time: block.time }),
     }
 }
@@ -119,7 +129,20 @@ mod tests {
     fn a_conflict_is_marked_once() {
         let first = conflict(None, 5, BLOCK).changed().unwrap();
         assert_eq!(first, ConflictRecord { version: V1, index: 5, height: 9, time: 90 });
-        assert_eq!(conflict(Some(&first), 2, Block { height: 10, time: 100 }), Change::Same);
+        let later = Block { height: 10, time: 100 };
+        assert_eq!(conflict(Some(&first), 5, later), Change::Same);
+        assert_eq!(conflict(Some(&first), 6, later), Change::Same);
+        let earlier = ConflictRecord { index: 4, ..first.clone() };
+        assert_eq!(conflict(Some(&first), 4, later), Change::To(earlier));
+    }
+
+    #[test]
+    fn a_device_in_doubt_proves_nothing_from_there_on() {
+        let doubt = CompromiseRecord { version: V1, index: 3, height: 1, time: 1 };
+        assert_eq!(device_speaks(None, 0), Ok(()));
+        assert_eq!(device_speaks(Some(&doubt), 2), Ok(()));
+        assert_eq!(device_speaks(Some(&doubt), 3), Err(Refusal::DeviceInDoubt { index: 3 }));
+        assert_eq!(device_speaks(Some(&doubt), u32::MAX), Err(Refusal::DeviceInDoubt { index: 3 }));
     }
 
     proptest! {

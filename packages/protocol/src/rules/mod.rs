@@ -20,7 +20,7 @@ pub use cadence::{late, silence};
 pub use case::{CareStatus, OpenLanes, care_status, close_in_case};
 pub use completion::{
     DEFAULT_COMPLETION, approve_completion, completion_deadline, finish_completion, object_completion,
-    propose_completion, wind_up,
+    objections_over, propose_completion, wind_up,
 };
 pub use delegate::{make_room, set_delegate};
 pub use emergency::{
@@ -36,9 +36,9 @@ pub use identity::{
 pub use lane::{
     Block, DEFAULT_GRACE, LaneFault, MAX_OPEN_LANES, Terms, anchor, anchors_until, close, close_overdue,
     deadline, header, holds_until, may_open, may_open_own, new_lane, rotation_case, seen, start_closing,
-    successor,
+    successor, writing_is_over,
 };
-pub use mark::{compromised, conflict, dispute};
+pub use mark::{compromised, conflict, device_speaks, dispute};
 pub use practitioner::{Superior, register_practitioner, resume_practitioner, suspend_practitioner};
 pub use relationship::{
     accept, decline, end, in_force, invitation_counts, invite, policy, policy_limits, propose,
@@ -461,6 +461,14 @@ pub enum Refusal {
         "proof.sides.key: neither of a present operator of the author nor the author's own; give a head that one of them signed"
     )]
     HeadKey,
+    /// A device's signature where its key was in other hands.
+    #[error(
+        "proof.sides: the device's key was in other hands from entry {index} on; give heads that the author itself gave"
+    )]
+    DeviceInDoubt {
+        /// The first entry in doubt.
+        index: u32,
+    },
     /// A signature that is not the author's.
     #[error(
         "proof.sides.sig: does not verify over this head, or has a high s; give the signature of the lane's author, 64 bytes with low s"

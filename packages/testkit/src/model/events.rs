@@ -212,7 +212,8 @@ impl Folded {
                 self.compromised.insert(*lane, *index);
             }
             Event::ConflictProven { lane, index } => {
-                self.conflicts.entry(*lane).or_insert(*index);
+                let known = self.conflicts.entry(*lane).or_insert(*index);
+                *known = (*known).min(*index);
             }
             _ => self.take_of_lane(event),
         }

@@ -43,6 +43,8 @@ pub struct State {
     pub disputes: BTreeMap<(CaseId, LaneId, u32), DisputeRecord>,
     pub compromised: BTreeMap<LaneId, CompromiseRecord>,
     pub conflicts: BTreeMap<LaneId, ConflictRecord>,
+    /// Authors that gave two histories of a lane, borsh, with the lane.
+    pub blamed: BTreeMap<(Vec<u8>, LaneId), bool>,
 }
 
 impl State {
@@ -88,6 +90,10 @@ impl State {
             }
             ns::COMPROMISE => put(&mut self.compromised, LaneId(hash(id)), parse(value)),
             ns::CONFLICT => put(&mut self.conflicts, LaneId(hash(id)), parse(value)),
+            "authorconflict" => {
+                let (author, lane) = id.split_at(id.len() - 32);
+                put(&mut self.blamed, (author.to_vec(), LaneId(hash(lane))), parse(value));
+            }
             // indices and settings of the contract's own
             _ => {}
         }
@@ -133,7 +139,8 @@ impl State {
             due,
             disputes,
             compromised,
-            conflicts
+            conflicts,
+            blamed
         );
         None
     }

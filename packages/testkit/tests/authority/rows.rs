@@ -321,6 +321,11 @@ fn lane_rows() -> Vec<Row> {
     rows.extend(holder_author_rows());
     rows.extend([
         row("summary.closing", &[Ppr], |w| S::closing(&w.case(), w.a.number).into()),
+        row("summary.closing", ANYBODY, |w| {
+            w.must(&w.holder_addr(), P::end(&w.case(), w.a.number));
+            S::closing(&w.case(), w.a.number).into()
+        })
+        .note("the relationship is over"),
         row("summary.close_overdue", ANYBODY, |w| {
             w.must(&w.holder_addr(), P::end(&w.case(), w.a.number));
             w.suite.advance(u64::from(POLICY.grace) * 1000);

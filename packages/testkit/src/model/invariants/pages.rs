@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use casewise_ledger::{
-    Address, CaseId, Class, LaneId, Party,
+    Address, CaseId, Class, LaneId, Party, encode,
     records::{InstitutionStatus, LaneStatus, RelationshipStatus},
 };
 use casewise_protocol::{
@@ -221,8 +221,9 @@ impl Step<'_> {
                 self.suite.ask_summary::<summary::ConflictsResponse>(&msg).map(|answer| answer.lanes)
             };
             let walked: Vec<_> = walk(limit, ask, HexBinary::clone)?.iter().map(hash).collect();
-            let own = self.after.conflicts.keys().filter(|id| self.after.lanes[*id].author == author);
-            same("conflicts", &walked, &own.map(|id| id.0).collect::<Vec<_>>())?;
+            let author = encode(&author);
+            let own = self.after.blamed.keys().filter(|(blamed, _)| *blamed == author);
+            same("conflicts", &walked, &own.map(|(_, id)| id.0).collect::<Vec<_>>())?;
         }
         Ok(())
     }

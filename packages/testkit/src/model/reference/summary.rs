@@ -4,6 +4,7 @@ use casewise_ledger::{
     Address, AnchorBatch, AnchorItem, CaseId, Class, ConflictProof, HeadGiven, LaneHeader, LaneId, Party,
     RotateBatch, V1,
     account::PublicKey,
+    encode,
     lane::{DEVICE_MINIMUM, MINIMUM},
     merkle,
     records::{
@@ -44,8 +45,13 @@ impl Model {
             }
             ExecuteMsg::Rotate { blob } => self.rotate(sender, blob, at),
             ExecuteMsg::Closing { case, institution } => {
-                demand(self.network.ppr == sender, "not ppr")?;
                 let case = case_of(case)?;
+                let relationship = self.state.relationships.get(&(case, *institution));
+                let over = relationship.is_some_and(|relationship| {
+                    use RelationshipStatus::{Ended, Suspended};
+                    matches!(relationship.status, Suspended | Ended)
+                });
+                demand(over || self.network.ppr == sender, "not ppr")?;
                 self.start_closing(&case, Some(*institution), at);
                 Ok(Vec::new())
             }
@@ -352,8 +358,17 @@ impl Model {
     /// Gives the open content lanes of an institution, or of everybody, their deadline.
     pub(super) fn start_closing(&mut self, case: &CaseId, institution: Option<u32>, at: At) {
         let due = at.now + self.grace_ms(case);
+        let holder = self.state.identities.get(case).map(|identity| identity.holder);
         for (id, lane) in &mut self.state.lanes {
-            let theirs = institution.is_none_or(|number| lane.author == Party::Institution(number));
+            // a former holder writes no more: its lanes need no deadline
+            let writes = match lane.author {
+                Party::Institution(_) => true,
+                Party::Account(account) => Some(account) == holder,
+            };
+            let theirs = match institution {
+                Some(number) => lane.author == Party::Institution(number),
+                None => writes,
+            };
             let open = lane.class == Class::Content && lane.status == LaneStatus::Open;
             if lane.case == *case && theirs && open {
                 lane.status = LaneStatus::Closing;
@@ -430,6 +445,9 @@ impl Model {
     fn complete(&mut self, case: CaseId, digest: &HexBinary, at: At, timed: bool) -> Done {
         let digest = hash_of(digest)?;
         let recovering = self.recovering(&case, at.now);
+        let since = self.state.identities.get(&case).map_or(0, |identity| identity.since);
+        let seconds = self.state.policies.get(&case).map_or(COMPLETION, |policy| policy.completion);
+        let whole = since + u64::from(seconds) * 1000;
         let record = self.state.cases.get_mut(&case).ok_or("no lanes")?;
         demand(matches!(record.status, CaseStatus::Proposed | CaseStatus::Completed), "not proposed")?;
         demand(record.digest == digest, "digest")?;
@@ -437,6 +455,7 @@ impl Model {
             demand(!timed || self.state.due[&case.0] <= at.now, "objections open")?;
             // its patient cannot object then
             demand(!timed || !recovering, "recovering")?;
+            demand(!timed || whole <= at.now, "a new holder's objections open")?;
             record.status = CaseStatus::Completed;
             record.height = at.height;
             self.state.due.remove(&case.0);
@@ -495,8 +514,16 @@ impl Model {
             demand(self.gave(lane, &proof.lane, side.head(), &side.given), "not the author's head")?;
         }
         demand(proof.sides[0].leaf != proof.sides[1].leaf, "one content")?;
+        let device = proof.sides.iter().any(|side| matches!(side.given, HeadGiven::Device { .. }));
+        let doubt = self.state.compromised.get(&proof.lane);
+        demand(!device || doubt.is_none_or(|doubt| proof.index < doubt.index), "a device in doubt")?;
+        if !device {
+            let blamed = (encode(&lane.author), proof.lane);
+            self.state.blamed.insert(blamed, true);
+        }
         let record = ConflictRecord { version: V1, index: proof.index, height: at.height, time: at.now };
-        self.state.conflicts.entry(proof.lane).or_insert(record);
+        let known = self.state.conflicts.entry(proof.lane).or_insert(record);
+        known.index = known.index.min(proof.index);
         Ok(())
     }
 
@@ -505,7 +532,9 @@ impl Model {
             HeadGiven::Anchored => lane.head() == head,
             HeadGiven::Account { time, key, sig } => {
                 let account: Address = PublicKey(*key).address();
-                let theirs = self.writes(&account.0, &lane.author);
+                let holds = || self.state.identities[&lane.case].holder == account;
+                let theirs = self.writes(&account.0, &lane.author)
+                    && (matches!(lane.author, Party::Institution(_)) || holds());
                 theirs && PublicKey(*key).verify(&head.operator_digest(id, *time), sig).is_ok()
             }
             HeadGiven::Device { time, sig } => {
