@@ -15,7 +15,7 @@ use crate::claim;
 use crate::context::{Context, read_phrase};
 use crate::exit::Failure;
 use crate::holder::{self, RecoverArgs};
-use crate::output::{short, table, time};
+use crate::output::{clean, short, table, time};
 
 /// How often `case watch` looks, ms.
 const WATCH_MS: u64 = 500;
@@ -153,6 +153,7 @@ async fn make_offer(context: &Context, args: &OfferArgs) -> Result<(), Failure> 
         "offer": base64(&bytes),
     });
     context.output.answer(&answer, || {
+        let name = clean(&name);
         format!(
             "Case {} ({}), offered to institution {}: {name}\n\
              Show it the file {} before {}.\n\
@@ -326,7 +327,7 @@ fn shown(followed: &Followed) -> String {
     }
     let mut rows = table(["institution", "name", "status"]);
     for view in &followed.institutions {
-        rows.add_row([view.number.to_string(), view.name.clone(), word(&view.status)]);
+        rows.add_row([view.number.to_string(), clean(&view.name), word(&view.status)]);
     }
     out.push_str(&format!("{rows}\n"));
     let mut rows = table(["lane", "author", "holds", "state", "anchored", "verified", "seen"]);
@@ -404,8 +405,11 @@ fn acceptance_words(followed: &Followed, acceptance: &Acceptance) -> String {
     let mut out = format!("In case {} you say:\n", followed.case.n);
     for number in &acceptance.institutions {
         let name =
-            followed.institutions.iter().find(|view| view.number == *number).map(|view| view.name.as_str());
-        out.push_str(&format!("  institution {number} ({}) may write to this case\n", name.unwrap_or("?")));
+            followed.institutions.iter().find(|view| view.number == *number).map(|view| clean(&view.name));
+        out.push_str(&format!(
+            "  institution {number} ({}) may write to this case\n",
+            name.unwrap_or_else(|| "?".into())
+        ));
     }
     for (lane, size) in &acceptance.seen {
         out.push_str(&format!("  {size} entries of lane {} have reached you\n", short(lane)));

@@ -13,7 +13,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
-use crate::output::Output;
+use crate::output::{Output, clean};
 
 /// Largest passphrase or phrase file read, bytes.
 const MAX_SECRET_FILE: u64 = 4096;
@@ -174,7 +174,7 @@ impl Context {
             return Err(Failure::usage("there is nobody to ask", "Agree beforehand with --yes."));
         }
         let failed = |error: std::io::Error| Failure::other(format!("the terminal: {error}"), "Try again.");
-        eprint!("{question} [y/N] ");
+        eprint!("{} [y/N] ", clean(question));
         std::io::stderr().flush().map_err(failed)?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;

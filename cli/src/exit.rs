@@ -7,6 +7,8 @@ use casewise_chain::ChainError;
 use casewise_client::{Category, ClientError};
 use serde_json::json;
 
+use crate::output::{clean_json, clean_lines};
+
 /// Text of the exit codes, for `--help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -57,11 +59,11 @@ impl Failure {
     pub fn report(&self, json: bool) -> ExitCode {
         if json {
             let error = json!({"error": self.message, "advice": self.advice, "code": self.code});
-            eprintln!("{error}");
+            eprintln!("{}", clean_json(&error.to_string()));
         } else {
-            eprintln!("Error: {}", self.message);
+            eprintln!("Error: {}", clean_lines(&self.message));
             if !self.advice.is_empty() {
-                eprintln!("  {}", self.advice);
+                eprintln!("  {}", clean_lines(&self.advice));
             }
         }
         ExitCode::from(self.code)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::case::{CaseArg, trouble};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{short, table, time};
+use crate::output::{clean, short, table, time};
 
 /// Runs the command.
 pub async fn run(context: &Context, args: &CaseArg) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ pub async fn run(context: &Context, args: &CaseArg) -> Result<(), Failure> {
 fn party(party: &Party, names: &BTreeMap<u32, String>) -> String {
     match party {
         Party::Institution(number) => {
-            format!("{number} {}", names.get(number).map(String::as_str).unwrap_or_default())
+            format!("{number} {}", names.get(number).map(|name| clean(name)).unwrap_or_default())
         }
         Party::Account(account) => short(account),
     }
@@ -80,8 +80,8 @@ fn who(event: &ReadEvent, names: &BTreeMap<u32, String>) -> String {
 }
 
 fn why(event: &ReadEvent) -> String {
-    let mut words = vec![event.purpose.clone().unwrap_or_else(|| "not known here".into())];
-    words.extend(event.labels.iter().cloned());
+    let mut words = vec![event.purpose.as_deref().map(clean).unwrap_or_else(|| "not known here".into())];
+    words.extend(event.labels.iter().map(|label| clean(label)));
     words.join("\n")
 }
 

@@ -1,6 +1,9 @@
 //! What people and programs see: data on standard output, talk on standard error, progress where
 //! something takes long.
+//!
+//! Must never let a text that others wrote steer the terminal or pass for the program's own words.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -21,9 +24,11 @@ impl Output {
     /// Writes the answer of a command: `value` for programs, `text` for people.
     pub fn answer(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         let text = if self.json {
-            serde_json::to_string_pretty(value).map_err(|error| Failure::other(error.to_string(), ""))?
+            let json =
+                serde_json::to_string_pretty(value).map_err(|error| Failure::other(error.to_string(), ""))?;
+            clean_json(&json)
         } else {
-            text()
+            clean_lines(&text())
         };
         self.bytes(format!("{}\n", text.trim_end()).as_bytes())
     }
@@ -42,7 +47,7 @@ impl Output {
     /// Says something that is not data.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.json {
-            eprintln!("{}", text.as_ref());
+            eprintln!("{}", clean_lines(text.as_ref()));
         }
     }
 
@@ -61,7 +66,7 @@ impl Output {
             None => "{spinner} {msg} {elapsed}",
         };
         bar.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
-        bar.set_message(what.to_owned());
+        bar.set_message(clean(what));
         bar.enable_steady_tick(Duration::from_millis(100));
         bar
     }
@@ -77,6 +82,54 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     table
+}
+
+/// A text that others wrote, as part of a line: no character of it steers the terminal, begins a line
+/// or turns the direction of what follows.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The same for a text whose lines are the program's own.
+pub fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for JSON, which stays JSON and says the same.
+pub fn clean_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // JSON has a line end between its values only, and what else steers within strings only.
+        if steers(c) && c != '\n' {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Control characters, and those by which Unicode sets lines and directions or shows nothing.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        )
 }
 
 /// The first 12 characters of an id: enough to tell things apart.
@@ -150,6 +203,28 @@ mod tests {
             (lines[1].as_str(), lines[3].as_str(), lines[4].as_str()),
             (" lane   size", " a      1", " b      22")
         );
+    }
+
+    #[test]
+    fn what_others_wrote_steers_nothing() {
+        for (text, shown) in [
+            ("Hôpital St-Louis \\ 東京", "Hôpital St-Louis \\ 東京"),
+            ("a\x1b[2Jb", "a\\u{1b}[2Jb"),
+            ("a\nState\r\t", "a\\nState\\r\\t"),
+            ("\u{9b}1A\u{7f}", "\\u{9b}1A\\u{7f}"),
+            ("\u{202e}x\u{2069}\u{2028}", "\\u{202e}x\\u{2069}\\u{2028}"),
+        ] {
+            assert_eq!(clean(text), shown);
+        }
+        assert_eq!(clean_lines("a\n\x1bb\n"), "a\n\\u{1b}b\n");
+    }
+
+    #[test]
+    fn json_without_steering_characters_says_the_same() {
+        let value = serde_json::json!({"a\u{9b}": "x\x1b\n\u{7f}\u{202e}\u{feff}é\\"});
+        let text = clean_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!text.chars().any(|c| steers(c) && c != '\n'), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

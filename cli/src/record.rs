@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::case::{CaseArg, base64, party, trouble};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{short, table, time};
+use crate::output::{clean, short, table, time};
 
 /// What can be done with records.
 #[derive(Debug, Subcommand)]
@@ -100,7 +100,7 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
                 format!("{}:{}", short(item.lane), item.index),
                 item.anchored.map_or_else(|| "?".into(), |(height, at)| format!("{} ({height})", time(at))),
                 item.body_length.to_string(),
-                content(item).map(|content| content.what.clone()).unwrap_or_default(),
+                content(item).map(|content| clean(&content.what)).unwrap_or_default(),
             ]);
         }
         format!("{rows}\nEntries: {}, each verified against its anchored head", items.len())
@@ -280,7 +280,12 @@ async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
         }
         return context.output.answer(&value, String::new);
     }
-    context.output.say(format!("{}:{index}  {}  {}", short(lane), time(entry.header.time), summary.what));
+    context.output.say(format!(
+        "{}:{index}  {}  {}",
+        short(lane),
+        time(entry.header.time),
+        clean(&summary.what)
+    ));
     match args.out {
         Some(_) => Ok(()),
         None => context.output.bytes(&bytes),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::case::{CaseArg, party};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{date, parse_date, short, table, time};
+use crate::output::{clean, date, parse_date, short, table, time};
 
 /// Pause between two looks at the acknowledgements, ms.
 const POLL_MS: u64 = 250;
@@ -200,7 +200,9 @@ fn parse_range(whole: &str, range: &str) -> Result<(u32, u32), Failure> {
 fn preview(followed: &Followed, plan: &SharePlan) -> String {
     let mut out = format!(
         "Institution {} ({}) may read from case {}:\n",
-        plan.reader.number, plan.reader.name, followed.case.n
+        plan.reader.number,
+        clean(&plan.reader.name),
+        followed.case.n
     );
     for opening in &plan.openings {
         out.push_str(&opening_words(followed, opening));
@@ -213,7 +215,7 @@ fn opening_words(followed: &Followed, opening: &Opening) -> String {
     let author = match opening.author {
         Party::Institution(number) => {
             let view = followed.institutions.iter().find(|view| view.number == number);
-            format!("institution {number} ({})", view.map_or("?", |view| view.name.as_str()))
+            format!("institution {number} ({})", view.map_or("?".into(), |view| clean(&view.name)))
         }
         Party::Account(_) => opening.author.to_string(),
     };

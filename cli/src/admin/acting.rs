@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::context::{Context, secret_file};
 use crate::exit::Failure;
+use crate::output::clean;
 
 /// Who signs.
 #[derive(Debug, Args)]
@@ -126,9 +127,11 @@ impl Acting<'_> {
     /// Shows what will be sent, asks, and sends it.
     pub async fn send(&self, context: &Context, msgs: Vec<Msg>, title: &str) -> Result<Outcome, Failure> {
         let how = if self.group.is_some() { "proposes to the group" } else { "sends" };
-        context
-            .output
-            .say(format!("{} {how}: {title}", account_to_bech32(&self.key.address(), &self.params.prefix)));
+        context.output.say(format!(
+            "{} {how}: {}",
+            account_to_bech32(&self.key.address(), &self.params.prefix),
+            clean(title)
+        ));
         context.confirm("Agree?")?;
         let bar = context.output.progress(None, title);
         let sent = self.send_now(msgs, title).await;

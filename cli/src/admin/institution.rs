@@ -14,7 +14,7 @@ use super::acting::{Outcome, Signer, Told};
 use super::authority::config;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::table;
+use crate::output::{clean, table};
 
 /// Institutions.
 #[derive(Debug, Subcommand)]
@@ -137,7 +137,7 @@ async fn set_status(context: &Context, args: &StatusArgs, wanted: InstitutionSta
     let told = Told { what, outcome };
     context.output.answer(&told, || {
         let verb = if suspend { "suspended" } else { "active" };
-        told.outcome.text(&format!("Institution {number} ({}) is {verb}.", told.what.name))
+        told.outcome.text(&format!("Institution {number} ({}) is {verb}.", clean(&told.what.name)))
     })
 }
 
@@ -202,7 +202,8 @@ async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let added = Added { number, name, account: text, endpoint, registered, funded: missing };
     context.output.answer(&added, || {
         let verb = if added.registered { "admitted" } else { "already known" };
-        format!("Institution {}: {} ({verb}), agent {}", added.number, added.name, added.endpoint)
+        let (name, agent) = (clean(&added.name), clean(&added.endpoint));
+        format!("Institution {}: {name} ({verb}), agent {agent}", added.number)
     })
 }
 
@@ -247,18 +248,40 @@ async fn list(context: &Context) -> Result<(), Failure> {
     let bar = context.output.progress(None, "reading the registrar");
     let all = institutions(&chain, &manifest.contracts.registrar, None).await?;
     bar.finish_and_clear();
-    context.output.answer(&all, || {
-        let mut rows = table(["number", "name", "kind", "status", "agent", "account"]);
-        for institution in &all {
-            rows.add_row([
-                institution.number.to_string(),
-                institution.name.clone(),
-                institution.kind.as_str().into(),
-                institution.status.as_str().into(),
-                institution.endpoint.clone(),
-                institution.account.clone(),
-            ]);
-        }
-        rows.to_string()
-    })
+    context.output.answer(&all, || listed(&all))
+}
+
+fn listed(all: &[InstitutionInfo]) -> String {
+    let mut rows = table(["number", "name", "kind", "status", "agent", "account"]);
+    for institution in all {
+        rows.add_row([
+            institution.number.to_string(),
+            clean(&institution.name),
+            institution.kind.as_str().into(),
+            institution.status.as_str().into(),
+            clean(&institution.endpoint),
+            clean(&institution.account),
+        ]);
+    }
+    rows.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn institution(name: &str) -> InstitutionInfo {
+        let json = serde_json::json!({
+            "number": 1, "status": "active", "kind": "provider", "account": "wasm1a", "kem": "00",
+            "kem_epoch": 0, "since": "0", "name": name, "endpoint": "https://a.example", "operators": 0,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_no_line_of_its_own() {
+        let text = listed(&[institution("a\u{1b}[2J\nb")]);
+        assert!(text.contains("a\\u{1b}[2J\\nb"), "{text:?}");
+        assert_eq!(text.lines().count(), listed(&[institution("ab")]).lines().count());
+    }
 }

@@ -6,12 +6,13 @@ use casewise_chain::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::acting::{Outcome, Told, explain, phrase_key};
 use super::authority::config;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{table, time};
+use crate::output::{clean, table, time};
 
 /// Proposals.
 #[derive(Debug, Subcommand)]
@@ -126,10 +127,10 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
             rows.add_row([
                 proposal.id.to_string(),
                 word(proposal.state).into(),
-                proposal.yes.clone(),
-                proposal.no.clone(),
+                clean(&proposal.yes),
+                clean(&proposal.no),
                 time(proposal.voting_ends_ms),
-                proposal.title.clone(),
+                clean(&proposal.title),
             ]);
         }
         rows.to_string()
@@ -147,24 +148,33 @@ fn word(state: ProposalState) -> &'static str {
 }
 
 fn shown(proposal: &Proposal) -> String {
-    let mut text = format!(
-        "Proposal {}: {}\nGroup    {}\nMade by  {}\nState    {}, {} yes, {} no, votes until {}\n",
-        proposal.id,
-        proposal.title,
-        proposal.group(),
-        proposal.proposers.join(", "),
+    format!(
+        "{}State    {}, {} yes, {} no, votes until {}\n{}",
+        heading(proposal.id, &proposal.title, proposal.group(), &proposal.proposers),
         word(proposal.state),
-        proposal.yes,
-        proposal.no,
+        clean(&proposal.yes),
+        clean(&proposal.no),
         time(proposal.voting_ends_ms),
-    );
-    for (at, message) in proposal.messages.iter().enumerate() {
-        text += &format!(
-            "{}. {}\n   {}\n",
-            at + 1,
-            message["type"].as_str().unwrap_or_default(),
-            message["content"]
-        );
+        steps(&proposal.messages),
+    )
+}
+
+/// What the proposer wrote stays on its line.
+fn heading(id: u64, title: &str, group: &str, proposers: &[String]) -> String {
+    format!(
+        "Proposal {id}: {}\nGroup    {}\nMade by  {}\n",
+        clean(title),
+        clean(group),
+        clean(&proposers.join(", "))
+    )
+}
+
+/// One message after the other, each on two lines.
+fn steps(messages: &[Value]) -> String {
+    let mut text = String::new();
+    for (at, message) in messages.iter().enumerate() {
+        let kind = clean(message["type"].as_str().unwrap_or_default());
+        text += &format!("{}. {kind}\n   {}\n", at + 1, clean(&message["content"].to_string()));
     }
     text
 }
@@ -211,7 +221,7 @@ async fn cast(context: &Context, args: &VoteArgs) -> Result<(), Failure> {
     let told = Told { what: Voted { title: proposal.title, vote: said }, outcome };
     context.output.answer(&told, || {
         if told.outcome.done {
-            format!("Your vote decided it: {}.", told.what.title)
+            format!("Your vote decided it: {}.", clean(&told.what.title))
         } else {
             format!("Your vote counts. Where it stands: casewise admin proposal show {}", args.id)
         }
@@ -231,4 +241,35 @@ async fn execute(context: &Context, args: &ExecuteArgs) -> Result<(), Failure> {
     let outcome = Outcome::from(decision.await.map_err(explain)?);
     bar.finish_and_clear();
     context.output.answer(&outcome, || outcome.text("It was carried out."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FORGED: &str = "Raise\u{1b}[1A\r\n1. MsgExecuteContract\u{9b}2K\u{202e}";
+
+    #[test]
+    fn a_title_cannot_pass_for_lines_of_the_program() {
+        let text = heading(7, FORGED, FORGED, &[FORGED.to_owned(), "wasm1b".to_owned()]);
+        assert_eq!(text.lines().count(), 3, "{text:?}");
+        assert!(
+            text.starts_with("Proposal 7: Raise\\u{1b}[1A\\r\\n1. MsgExecuteContract\\u{9b}2K"),
+            "{text:?}"
+        );
+        assert_eq!(text, crate::output::clean_lines(&text));
+    }
+
+    #[test]
+    fn a_message_cannot_pass_for_another() {
+        let text = steps(&[
+            json!({"type": FORGED, "content": {FORGED: FORGED}}),
+            json!({"type": "MsgSend", "content": {"to": "wasm1to"}}),
+        ]);
+        assert_eq!(text.lines().count(), 4, "{text:?}");
+        assert_eq!(text, crate::output::clean_lines(&text));
+        assert!(text.ends_with("\n2. MsgSend\n   {\"to\":\"wasm1to\"}\n"), "{text:?}");
+    }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::acting::{Acting, Outcome, Signer, Told, phrase_key};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::table;
+use crate::output::{clean, table};
 
 /// Pause between two looks at the validators.
 const LOOK: Duration = Duration::from_millis(200);
@@ -138,7 +138,7 @@ fn listed(state: &StakingState) -> String {
     let mut rows = table(["name", "status", "power", "signs", "group's stake", "own stake", "operator"]);
     for validator in &state.validators {
         rows.add_row([
-            validator.name.clone(),
+            clean(&validator.name),
             if validator.jailed { "jailed".into() } else { word(validator.status).to_owned() },
             validator.power.to_string(),
             if validator.signed { "yes" } else { "no" }.into(),
@@ -494,6 +494,15 @@ mod tests {
             let state = others(own);
             assert_eq!(check_removable(&state.validators[0], &state).is_ok(), good, "{own}");
         }
+    }
+
+    #[test]
+    fn a_validators_name_is_no_line_of_its_own() {
+        let forged = Validator { name: "a\u{1b}[2J\nb".to_owned(), ..validator("a", 5, 1) };
+        let honest = Validator { name: "ab".to_owned(), ..validator("a", 5, 1) };
+        let text = listed(&state(vec![forged]));
+        assert!(text.contains("a\\u{1b}[2J\\nb"), "{text:?}");
+        assert_eq!(text.lines().count(), listed(&state(vec![honest])).lines().count());
     }
 
     #[test]
