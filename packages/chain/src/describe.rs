@@ -264,7 +264,10 @@ impl<'de> Visitor<'de> for ExactVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allowance::any;
+    use crate::{
+        ConsensusKey, GroupAddress, NewValidator, POWER_REDUCTION, Prefix, STAKING_MESSAGES, StakingState,
+        account_to_bech32, add_validator, allowance::any,
+    };
 
     fn coin(amount: &str) -> Coin {
         Coin { denom: "stake".to_owned(), amount: amount.to_owned() }
@@ -472,5 +475,27 @@ mod tests {
         for odd in ["", "0.1", "-1", "+1", "01", "340282366920938463463374607431768211456"] {
             assert_eq!(decimal(odd), json!({"unknown": odd}));
         }
+    }
+
+    #[test]
+    fn the_proposal_of_a_new_validator_is_readable_throughout() {
+        let (prefix, group) = (Prefix::default(), GroupAddress([7; 32]));
+        let account = account_to_bech32(&casewise_ledger::Address([8; 20]), &prefix);
+        let new = NewValidator { account, key: ConsensusKey([9; 32]), name: "node".to_owned() };
+        let closed = STAKING_MESSAGES.iter().map(|kind| (*kind).to_owned()).collect();
+        let state = StakingState {
+            height: 1,
+            validators: Vec::new(),
+            closed,
+            denom: "stake".to_owned(),
+            unbonding_s: 1,
+        };
+        let msgs = add_validator(&new, &group, POWER_REDUCTION, &state, &prefix).unwrap();
+        let account = group.to_bech32(&prefix);
+        let shown: Vec<Value> =
+            msgs.iter().map(|msg| describe(&msg.to_any(&account, &prefix).unwrap())).collect();
+        let types: Vec<_> = shown.iter().map(|message| message["type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["MsgResetCircuitBreaker", "MsgExec", "MsgDelegate", "MsgTripCircuitBreaker"]);
+        assert!(!json!(shown).to_string().contains("unknown"), "{shown:?}");
     }
 }
