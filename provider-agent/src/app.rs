@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -115,6 +115,8 @@ pub struct App {
     pub work: Notify,
     /// What goes wrong at present.
     pub health: Mutex<Health>,
+    /// Whether replaced or deleted secrets may still lie in the database's log.
+    pub unscrubbed: AtomicBool,
     locks: Mutex<BTreeMap<LaneId, Arc<tokio::sync::Mutex<()>>>>,
     stamped: AtomicU64,
 }
@@ -140,6 +142,8 @@ impl App {
             gate: watch::Sender::new(Gate::Starting),
             work: Notify::new(),
             health: Mutex::default(),
+            // a process before this one may have stopped in between
+            unscrubbed: AtomicBool::new(true),
             locks: Mutex::default(),
             stamped: AtomicU64::new(0),
         }

@@ -257,7 +257,7 @@ pub async fn replace(app: &crate::App) -> Result<u32, AgentError> {
             rewrap(app, before).await?;
         }
     }
-    app.store.scrub().await?;
+    crate::scrub::now(app).await?;
     app.epoch.finish(app.clock.now()).await?;
     Ok(current)
 }

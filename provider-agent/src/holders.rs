@@ -19,10 +19,10 @@ use crate::{
     AgentError, App,
     committer::CommitError,
     lanes,
-    store::{CaseRow, HolderWrite, IdentityView, LaneState, Write},
+    store::{CaseRow, HolderWrite, IdentityView, LaneRow, LaneState, Write},
 };
 
-/// Most cases given a new lane after one look at the chain.
+/// Cases that may be written again read at once, and the most given a new lane after one look.
 pub const MAX_REVIVED: u32 = 64;
 /// Lanes looked at in one query.
 const PAGE: u32 = 256;
@@ -122,7 +122,11 @@ pub async fn drop_stale(app: &App) -> Result<(), AgentError> {
             if row.header.epoch == epoch && !blocked {
                 continue;
             }
-            match app.committer.commit(vec![Write::Holder(HolderWrite::DropLane(row.lane))]).await {
+            let mut batch = vec![Write::Holder(HolderWrite::DropLane(row.lane))];
+            if begins_anew(row) {
+                batch.push(Write::Holder(HolderWrite::Revive(row.header.case)));
+            }
+            match app.committer.commit(batch).await {
                 Ok(()) => {
                     tracing::info!(lane = %row.lane, "a lane that cannot be opened any more is given up")
                 }
@@ -134,25 +138,44 @@ pub async fn drop_stale(app: &App) -> Result<(), AgentError> {
     }
 }
 
-/// After each block: a content lane for every case that may be written again and has none.
+/// Whether a lane goes on from no other, so that nothing but a revival makes it again.
+fn begins_anew(row: &LaneRow) -> bool {
+    row.header.class == Class::Content && row.header.signer.is_none() && row.header.predecessor.is_none()
+}
+
+/// After each block: a content lane for every case that may be written again and has none,
+/// [`MAX_REVIVED`] of them. Cases whose holder's key is not known yet stay in the list and are passed
+/// over, however many they are.
 pub async fn revive_due(app: &App) -> Result<(), AgentError> {
-    for case in app.store.revived(MAX_REVIVED).await? {
-        let done = Write::Holder(HolderWrite::Revived(case));
-        let row = match app.store.case(&case).await? {
-            Some(row) if may_write(app, &case).await? && !has_lane(app, &case).await? => row,
-            _ => {
-                app.committer.commit(vec![done]).await?;
-                continue;
-            }
-        };
-        let lease = app.epoch.lease().await;
-        let Some(mut batch) = lanes::content_lane(app, &lease, &row).await? else { continue };
-        batch.push(done);
-        app.committer.commit(batch).await?;
-        tracing::info!(%case, "the case may be written again: a lane is opened");
-        app.work.notify_one();
+    let (mut after, mut revived) = (None, 0);
+    while revived < MAX_REVIVED {
+        let page = app.store.revived(after.as_ref(), MAX_REVIVED).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        for case in &page {
+            revived += u32::from(revive(app, case).await?);
+        }
     }
     Ok(())
+}
+
+/// Gives a case that may be written again a content lane. Whether it was given one.
+async fn revive(app: &App, case: &CaseId) -> Result<bool, AgentError> {
+    let done = Write::Holder(HolderWrite::Revived(*case));
+    let row = match app.store.case(case).await? {
+        Some(row) if may_write(app, case).await? && !has_lane(app, case).await? => row,
+        _ => {
+            app.committer.commit(vec![done]).await?;
+            return Ok(false);
+        }
+    };
+    let lease = app.epoch.lease().await;
+    let Some(mut batch) = lanes::content_lane(app, &lease, &row).await? else { return Ok(false) };
+    batch.push(done);
+    app.committer.commit(batch).await?;
+    tracing::info!(%case, "the case may be written again: a lane is opened");
+    app.work.notify_one();
+    Ok(true)
 }
 
 /// Whether this institution may open a content lane in a case.

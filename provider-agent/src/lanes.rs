@@ -24,7 +24,7 @@ use crate::{
 
 /// Most lanes given successors in one commit.
 pub const MAX_SUCCESSORS: u32 = 64;
-/// Most cases looked at for a higher `rev` at once.
+/// Cases with a higher `rev` read at once, and the most whose lanes are succeeded after one look.
 pub const MAX_UNACKED: u32 = 256;
 
 /// Who the holder of a case is now, as far as letters to them are concerned.
@@ -186,12 +186,20 @@ async fn is_open(app: &App, lane: &LaneId) -> Result<bool, AgentError> {
     Ok(view.is_some_and(|view| view.record.status == LaneStatus::Open))
 }
 
-/// After each block: rotates the lanes of every case whose `rev` went up.
+/// After each block: rotates the lanes of every case whose `rev` went up, [`MAX_UNACKED`] of them.
+/// Cases that wait for a key or a device stay in the list and are passed over, however many they are.
 pub async fn rotate_due(app: &App) -> Result<(), AgentError> {
-    for (case, rev) in app.store.unacked(app.config.institution, MAX_UNACKED).await? {
-        if rotate_all(app, &case).await? {
-            tracing::info!(%case, rev = rev.rev, "the case's counter went up: its lanes are succeeded");
-            app.work.notify_one();
+    let (mut after, mut rotated) = (None, 0);
+    while rotated < MAX_UNACKED {
+        let page = app.store.unacked(app.config.institution, after.as_ref(), MAX_UNACKED).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        for (case, rev) in page {
+            if rotate_all(app, &case).await? {
+                tracing::info!(%case, rev = rev.rev, "the case's counter went up: its lanes are succeeded");
+                app.work.notify_one();
+                rotated += 1;
+            }
         }
     }
     Ok(())

@@ -36,6 +36,7 @@ pub mod ports;
 pub mod private;
 pub mod public;
 pub mod restore;
+pub mod scrub;
 pub mod serve;
 pub mod serving;
 pub mod shared;

@@ -2,8 +2,9 @@
 //! recovery account, a delegate.
 //!
 //! Responsible for: an allowance is given only on the word of the case's holder or of its recovery
-//! account, by an institution that has to do with the case, and no more than [`MAX_A_DAY`] in a day.
-//! Must never pay for a stranger.
+//! account, as a fresh view of the chain names them, by an institution that has to do with the case,
+//! and no more than [`MAX_A_DAY`] in a day and [`MAX_A_CASE`] in the case's life. Must never pay for a
+//! stranger, nor for a former holder.
 
 use casewise_api::{Problem, ProblemKind, body::Sponsored};
 use casewise_chain::{ChainExt, account_to_bech32};
@@ -22,7 +23,9 @@ use crate::{
 
 /// Most allowances of a case that are begun within [`DAY_MS`].
 pub const MAX_A_DAY: u32 = 8;
-/// The time in which they are counted, ms.
+/// Most allowances of a case at all: each is paid every day from then on.
+pub const MAX_A_CASE: u32 = 32;
+/// The time in which those of a day are counted, ms.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Asks an allowance for `account`, durably; the submitter gives it. Asking again for the same
@@ -34,6 +37,8 @@ pub async fn ask(
     account: &Address,
 ) -> Result<Sponsored, AgentError> {
     let app = &serving.app;
+    // on a view that stands still, a former holder would be heard for ever
+    serving.fresh().await.map_err(|stale| serving.stale(stale))?;
     let identity = app.store.identity(case).await?.map(|view| view.record);
     let identity = identity.ok_or_else(|| serving.refused(ReadRefusal::UnknownCase))?;
     if !speaks(app, case, &identity, signer).await? {
@@ -50,18 +55,36 @@ pub async fn ask(
     }
     let now = app.clock.now();
     let row = SponsorRow { account: *account, case: *case, time: now, given: false };
-    let write = HolderWrite::Sponsor { row, after: now.saturating_sub(DAY_MS), most: MAX_A_DAY };
-    match app.committer.commit(vec![Write::Holder(write)]).await {
+    match app.committer.commit(vec![begin(row)]).await {
         Ok(()) => {}
-        Err(CommitError::Refused(Refusal::Limit)) => {
-            return Err(Problem::from(ProblemKind::SponsorLimit).field("account").into());
+        Err(CommitError::Refused(refusal)) => {
+            if let Some(problem) = limit(refusal, "account") {
+                return Err(problem.into());
+            }
+            // the same request came twice at once
         }
-        // the same request came twice at once
-        Err(CommitError::Refused(_)) => {}
         Err(error) => return Err(error.into()),
     }
     app.work.notify_one();
     Ok(sponsored)
+}
+
+/// The write that begins an allowance, within both limits.
+pub(crate) fn begin(row: SponsorRow) -> Write {
+    let after = row.time.saturating_sub(DAY_MS);
+    Write::Holder(HolderWrite::Sponsor { row, after, most: MAX_A_DAY, ever: MAX_A_CASE })
+}
+
+/// What the sender is told when [`begin`] was refused by a limit.
+pub(crate) fn limit(refusal: Refusal, field: &str) -> Option<Problem> {
+    match refusal {
+        Refusal::Limit => Some(Problem::from(ProblemKind::SponsorLimit).field(field)),
+        Refusal::Spent => {
+            let why = format!("The case was given {MAX_A_CASE} fee allowances, the most in its life.");
+            Some(Problem::new(ProblemKind::SponsorLimit, &why).field(field))
+        }
+        _ => None,
+    }
 }
 
 /// Whether the signer is the case's holder or the account that may recover it. The latter is not in

@@ -256,16 +256,31 @@ impl Submitter {
         }
         units.extend(openings(app).await?);
         units.extend(self.anchors(app).await?);
-        for (case, rev) in app.store.unacked(app.config.institution, MAX_ACKS).await? {
-            if lanes::may_ack(app, &case, &rev).await? {
-                units.push(Unit {
-                    name: format!("acknowledgement of case {case}"),
-                    actions: vec![Action::Ack { case, rev: rev.rev }],
-                    msgs: vec![Msg::execute(app.contracts.ppr, &ppr::ExecuteMsg::ack(&case, rev.rev))?],
-                });
+        units.extend(self.acks(app).await?);
+        Ok(units)
+    }
+
+    /// Counters that may be acknowledged, at most [`MAX_ACKS`]. Cases that wait for a key or a device,
+    /// and those the chain refused lately, are passed over, however many they are.
+    async fn acks(&self, app: &App) -> Result<Vec<Unit>, AgentError> {
+        let (mut units, mut after) = (Vec::new(), None);
+        loop {
+            let page = app.store.unacked(app.config.institution, after.as_ref(), MAX_ACKS).await?;
+            let Some((last, _)) = page.last() else { return Ok(units) };
+            after = Some(*last);
+            for (case, rev) in page {
+                let name = format!("acknowledgement of case {case}");
+                if self.benched.contains_key(&name) || !lanes::may_ack(app, &case, &rev).await? {
+                    continue;
+                }
+                let actions = vec![Action::Ack { case, rev: rev.rev }];
+                let msgs = vec![Msg::execute(app.contracts.ppr, &ppr::ExecuteMsg::ack(&case, rev.rev))?];
+                units.push(Unit { name, actions, msgs });
+                if units.len() == MAX_ACKS as usize {
+                    return Ok(units);
+                }
             }
         }
-        Ok(units)
     }
 
     /// Lanes that are closing and have their last entry, or whose deadline is over.

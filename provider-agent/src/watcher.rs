@@ -33,6 +33,7 @@ use crate::{
     crash::crash_point,
     custody, holders, lanes, restore,
     restore::Standing,
+    scrub,
     store::{
         Action, Batch, CaseState, Change, Cursor, EndReason, GrantView, HolderWrite, IdentityView,
         InstitutionView, LaneView, Owner, RelationshipView, RestoreState, TxRow, TxState, Write,
@@ -148,6 +149,7 @@ async fn after(app: &App, cursor: Option<Cursor>, tip: u64) -> Result<(), AgentE
         Gate::Open => {
             // before any lane is made: what is sealed to a custodial key is handed over with it
             custody::finish(app).await?;
+            scrub::due(app).await?;
             closing::close_due(app).await?;
             lanes::rotate_due(app).await?;
             holders::drop_stale(app).await?;

@@ -6,8 +6,9 @@ use casewise_agent::{
     adapters::sqlite::SqliteStore,
     store::{
         Action, Batch, CaseRow, CaseState, Change, CoreStore, Cursor, CustodyRow, CustodyWrite, EndReason,
-        EntryRow, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner, Refusal,
-        RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState, WrappedKeys, Write,
+        EntryRow, HolderStore, HolderWrite, IdempotencyRow, LaneRow, LaneState, LaneView, LetterRow, Owner,
+        Refusal, RelationshipView, RestoreState, RevView, SponsorRow, Store, StoreError, TxRow, TxState,
+        WrappedKeys, Write,
     },
 };
 use casewise_ledger::{
@@ -16,7 +17,7 @@ use casewise_ledger::{
     entry::SUITE_GCM_SIV,
     lane::MINIMUM,
     merkle::{self, Frontier, NodeId},
-    records::{LaneRecord, LaneStatus, Policy},
+    records::{LaneRecord, LaneStatus, Policy, RelationshipRecord, RelationshipStatus},
 };
 
 fn case_row(seed: u8) -> CaseRow {
@@ -295,7 +296,7 @@ async fn the_view_and_its_cursor(store: &dyn Store, [content, access]: &[LaneRow
     assert_eq!(store.lane_views(&case).await.unwrap().len(), 2);
     assert_eq!(store.operator(&Address([1; 20])).await.unwrap(), Some(1));
     assert_eq!(store.rev(&case).await.unwrap(), RevView { rev: 1, changed: 4, acked: 0 });
-    assert_eq!(store.unacked(1, 9).await.unwrap(), [], "no relationship");
+    assert_eq!(store.unacked(1, None, 9).await.unwrap(), [], "no relationship");
     let dirty = store.dirty(9).await.unwrap();
     assert_eq!(dirty.len(), 1);
     assert_eq!((dirty[0].0.head.size, dirty[0].1.record.size), (20, 0));
@@ -331,8 +332,9 @@ async fn custody(store: &dyn Store) {
     assert_eq!(store.custody_of_request(&[3; 32]).await.unwrap(), None);
     let mut both = [first.clone(), second.clone()];
     both.sort_by_key(|row| row.case);
+    let both = both.map(|row| row.case);
     assert_eq!(store.custodies(None, 9).await.unwrap(), both);
-    assert_eq!(store.custodies(Some(&both[0].case), 9).await.unwrap(), both[1..]);
+    assert_eq!(store.custodies(Some(&both[0]), 9).await.unwrap(), both[1..]);
     assert_eq!(store.custodies(None, 1).await.unwrap(), both[..1]);
     let request = claim_request(one.case);
     let claim = |case| Write::Custody(CustodyWrite::Claim { case, request: Box::new(request.clone()) });
@@ -346,7 +348,7 @@ async fn custody(store: &dyn Store) {
     done(store, vec![destroyed.clone()]).await;
     assert_eq!(store.letters(&one.case, &[4; 32], 0, 9).await.unwrap(), [], "only those keys opened them");
     assert_eq!(store.letters(&one.case, &[5; 32], 0, 9).await.unwrap().len(), 1);
-    assert_eq!(store.custodies(None, 9).await.unwrap(), [second]);
+    assert_eq!(store.custodies(None, 9).await.unwrap(), [second.case]);
     let left = store.custody(&one.case).await.unwrap().unwrap();
     assert_eq!((left.sealed, left.claim), (None, Some(request.clone())));
     assert_eq!(commit(store, vec![destroyed]).await, Some(Refusal::Missing), "once");
@@ -421,13 +423,15 @@ async fn holders(store: &dyn Store) {
 
     let sponsor = |byte: u8, time: u64, after: u64| {
         let row = SponsorRow { account: Address([byte; 20]), case, time, given: false };
-        vec![Write::Holder(HolderWrite::Sponsor { row, after, most: 2 })]
+        vec![Write::Holder(HolderWrite::Sponsor { row, after, most: 2, ever: 3 })]
     };
     done(store, sponsor(1, 100, 0)).await;
     assert_eq!(commit(store, sponsor(1, 101, 0)).await, Some(Refusal::Exists));
     done(store, sponsor(2, 101, 0)).await;
     assert_eq!(commit(store, sponsor(3, 102, 0)).await, Some(Refusal::Limit), "two since then");
     done(store, sponsor(3, 102, 100)).await;
+    assert_eq!(commit(store, sponsor(4, 900, 800)).await, Some(Refusal::Spent), "three in its life");
+    assert_eq!(store.sponsored(&Address([4; 20])).await.unwrap(), None);
     done(store, vec![Write::Holder(HolderWrite::Sponsored(Address([1; 20])))]).await;
     let waiting: Vec<_> = store.to_sponsor(9).await.unwrap().iter().map(|row| row.account.0[0]).collect();
     assert_eq!(waiting, [2, 3], "oldest first");
@@ -449,11 +453,11 @@ async fn holders(store: &dyn Store) {
 
     done(store, vec![Write::Holder(HolderWrite::Revive(case)), Write::Holder(HolderWrite::Revive(case))])
         .await;
-    assert_eq!(store.revived(9).await.unwrap(), [case]);
+    assert_eq!(store.revived(None, 9).await.unwrap(), [case]);
     done(store, vec![Write::Holder(HolderWrite::Revived(case))]).await;
-    assert!(store.revived(9).await.unwrap().is_empty());
+    assert!(store.revived(None, 9).await.unwrap().is_empty());
     done(store, vec![Write::Holder(HolderWrite::ReviveAll)]).await;
-    assert!(store.revived(99).await.unwrap().contains(&case), "every enrolled case");
+    assert!(store.revived(None, 99).await.unwrap().contains(&case), "every enrolled case");
     let letter = |kind, to: u8| LetterRow {
         seq: 0,
         case,
@@ -473,7 +477,7 @@ async fn sqlite() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
     story(&store).await;
-    store.scrub().await.unwrap();
+    assert!(store.scrub().await.unwrap());
     let (number, cursor) = (store.commit_number().await.unwrap(), store.cursor().await.unwrap());
     let refused = SqliteStore::open(dir.path()).await.err().unwrap();
     assert!(matches!(refused, StoreError::Foreign(_)), "one process at a time: {refused}");
@@ -496,4 +500,52 @@ async fn a_row_that_does_not_decode_is_an_error_and_not_a_default() {
     sqlx::query(damage).execute(&mut other).await.unwrap();
     let error = store.case(&case_row(1).case).await.unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_begins_after_the_case_that_ended_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let cases: Vec<CaseId> = (1..=5).map(|byte| CaseId([byte; 32])).collect();
+    let (mut changes, mut writes) = (Vec::new(), Batch::new());
+    for case in cases.iter().rev() {
+        let record = RelationshipRecord { version: V1, status: RelationshipStatus::Active, since: 0 };
+        changes.push(Change::Relationship(RelationshipView {
+            case: *case,
+            institution: 1,
+            record,
+            changed: 1,
+        }));
+        changes.push(Change::Rev { case: *case, rev: 1, height: 1 });
+        writes.push(Write::Holder(HolderWrite::Revive(*case)));
+    }
+    let to = Cursor { height: 1, block: [1; 32], time: 1 };
+    writes.push(Write::Blocks { from: None, to, changes });
+    done(&store, writes).await;
+    let (mut unacked, mut revived) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let page = store.unacked(1, unacked.last(), 2).await.unwrap();
+        unacked.extend(page.into_iter().map(|(case, _)| case));
+        let page = store.revived(revived.last(), 2).await.unwrap();
+        revived.extend(page);
+    }
+    assert_eq!(unacked, cases);
+    assert_eq!(revived, cases);
+    assert!(store.unacked(1, cases.last(), 2).await.unwrap().is_empty());
+    assert!(store.revived(cases.last(), 2).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_scrub_that_a_read_prevents_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(SqliteStore::path(dir.path()));
+    let mut reader = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN").execute(&mut reader).await.unwrap();
+    sqlx::query("SELECT * FROM cases").fetch_all(&mut reader).await.unwrap();
+    done(&store, vec![Write::NewCase(case_row(1))]).await;
+    assert!(!store.scrub().await.unwrap(), "the read goes on");
+    done(&store, vec![Write::NewCase(case_row(2))]).await;
+    sqlx::query("COMMIT").execute(&mut reader).await.unwrap();
+    assert!(store.scrub().await.unwrap());
 }

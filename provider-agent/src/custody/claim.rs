@@ -20,7 +20,7 @@ use crate::{
     AgentError, App,
     committer::CommitError,
     sponsor,
-    store::{Batch, CustodyRow, CustodyWrite, HolderWrite, Refusal, SponsorRow, Write},
+    store::{Batch, CustodyRow, CustodyWrite, SponsorRow, Write},
 };
 
 /// Takes a patient's request; it replaces an earlier one. The same again changes nothing.
@@ -57,16 +57,15 @@ async fn store(app: &App, case: &CaseId, request: &ClaimRequest) -> Result<(), A
         Some(_) => {}
         None => {
             let row = SponsorRow { account, case: *case, time: now, given: false };
-            let after = now.saturating_sub(sponsor::DAY_MS);
-            batch.push(Write::Holder(HolderWrite::Sponsor { row, after, most: sponsor::MAX_A_DAY }));
+            batch.push(sponsor::begin(row));
         }
     }
     match app.committer.commit(batch).await {
         Ok(()) => Ok(()),
-        Err(CommitError::Refused(Refusal::Limit)) => {
-            Err(Problem::from(ProblemKind::SponsorLimit).field("request.offer.card.holder").into())
+        Err(CommitError::Refused(refusal)) => {
+            let limit = sponsor::limit(refusal, "request.offer.card.holder");
+            Err(limit.unwrap_or_else(not_custodial).into())
         }
-        Err(CommitError::Refused(_)) => Err(not_custodial().into()),
         Err(error) => Err(error.into()),
     }
 }

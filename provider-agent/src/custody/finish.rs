@@ -7,12 +7,13 @@
 use casewise_ledger::{CaseId, Hash, LaneId, LedgerError, RotateOffer};
 use casewise_seal::{KemPublic, KemSecret, LaneKeys, Letter, LetterKind, Payload};
 
-use super::{held, keys};
+use super::{held, keys, of_one_case};
 use crate::{
     AgentError, App,
     committer::CommitError,
     lanes::letter_row,
-    store::{Batch, CustodyRow, CustodyWrite, HolderWrite, Write},
+    scrub,
+    store::{Batch, CustodyWrite, HolderWrite, Write},
 };
 
 /// Most lanes in one claim letter: it stays far below the largest letter.
@@ -20,17 +21,29 @@ pub const MAX_CLAIM_LANES: usize = 512;
 /// Letters read at once.
 const PAGE: u32 = 256;
 
-/// Hands over every case that its patient has claimed. Returns how many.
+/// Hands over every case that its patient has claimed. Returns how many. A case that cannot be handed
+/// over because of what is stored of it stands in the status and keeps its keys; the others go on.
 pub async fn finish(app: &App) -> Result<usize, AgentError> {
     let mut done = 0;
-    for row in held(app).await? {
-        let Some(writes) = hand_over(app, &row).await? else { continue };
+    for case in held(app).await? {
+        let writes = match hand_over(app, &case).await {
+            Ok(Some(writes)) => writes,
+            Ok(None) => continue,
+            Err(error) if of_one_case(&error) => {
+                tracing::error!(%case, %error, "a case cannot be handed over to its patient");
+                app.note(|health| {
+                    health.refused.insert(name(&case), error.to_string());
+                });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         match app.committer.commit(writes).await {
             Ok(()) => {
                 app.note(|health| {
-                    health.refused.remove(&name(&row.case));
+                    health.refused.remove(&name(&case));
                 });
-                tracing::info!(case = %row.case, "the case is claimed: its custodial keys are destroyed");
+                tracing::info!(%case, "the case is claimed: its custodial keys are destroyed");
                 done += 1;
             }
             // the new holder showed its key at the same moment: the next look takes that into account
@@ -39,7 +52,7 @@ pub async fn finish(app: &App) -> Result<usize, AgentError> {
         }
     }
     if done > 0 {
-        app.store.scrub().await?;
+        scrub::now(app).await?;
         app.work.notify_one();
     }
     Ok(done)
@@ -51,7 +64,8 @@ fn name(case: &CaseId) -> String {
 }
 
 /// The writes that hand a case over; `None` while it is not claimed.
-async fn hand_over(app: &App, row: &CustodyRow) -> Result<Option<Batch>, AgentError> {
+async fn hand_over(app: &App, case: &CaseId) -> Result<Option<Batch>, AgentError> {
+    let Some(row) = app.store.custody(case).await? else { return Ok(None) };
     let (Some(sealed), Some(identity)) = (&row.sealed, app.store.identity(&row.case).await?) else {
         return Ok(None);
     };

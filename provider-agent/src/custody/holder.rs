@@ -12,7 +12,7 @@ use casewise_chain::{Broadcast, ChainError, ChainExt, Gas, Msg, TxDraft, account
 use casewise_ledger::{CaseId, ClaimRequest, records::RelationshipStatus};
 use casewise_protocol::{account, ppr, registrar};
 
-use super::{held, keys};
+use super::{held, keys, of_one_case};
 use crate::{AgentError, App, app::Gate, store::CustodyRow, submitter::TX_TIMEOUT_BLOCKS};
 
 /// Blocks for which an attempt is left alone, whatever became of it.
@@ -55,16 +55,30 @@ impl Custodian {
         }
         let Some(height) = app.applied.borrow().map(|applied| applied.cursor.height) else { return Ok(()) };
         self.tried.retain(|_, at| height < *at + PATIENCE_BLOCKS);
-        for row in held(app).await? {
-            if self.tried.contains_key(&row.case) {
+        for case in held(app).await? {
+            if self.tried.contains_key(&case) {
                 continue;
             }
-            if let Some(msg) = due(app, &row).await? {
-                self.tried.insert(row.case, height);
-                attempt(app, &row, msg).await?;
+            match self.look(app, &case, height).await {
+                Ok(()) => {}
+                Err(error) if of_one_case(&error) => {
+                    tracing::error!(%case, %error, "a custodial holder cannot act");
+                    app.note(|health| {
+                        health.refused.insert(name(&case), error.to_string());
+                    });
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// One look at one case.
+    async fn look(&mut self, app: &App, case: &CaseId, height: u64) -> Result<(), AgentError> {
+        let Some(row) = app.store.custody(case).await? else { return Ok(()) };
+        let Some(msg) = due(app, &row).await? else { return Ok(()) };
+        self.tried.insert(*case, height);
+        attempt(app, &row, msg).await
     }
 }
 

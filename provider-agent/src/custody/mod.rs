@@ -23,20 +23,28 @@ pub use finish::{MAX_CLAIM_LANES, finish};
 pub use holder::{Custodian, PATIENCE_BLOCKS, run};
 pub use keys::{CustodyKeys, open, seal};
 
-use crate::{AgentError, App, store::CustodyRow};
+use casewise_ledger::CaseId;
+
+use crate::{AgentError, App, store::StoreError};
 
 /// Custodial cases read at once.
 const PAGE: u32 = 64;
 
 /// Every case whose keys are held.
-async fn held(app: &App) -> Result<Vec<CustodyRow>, AgentError> {
-    let mut all: Vec<CustodyRow> = Vec::new();
+async fn held(app: &App) -> Result<Vec<CaseId>, AgentError> {
+    let mut all: Vec<CaseId> = Vec::new();
     loop {
-        let page = app.store.custodies(all.last().map(|row| &row.case), PAGE).await?;
+        let page = app.store.custodies(all.last(), PAGE).await?;
         let last = page.len() < PAGE as usize;
         all.extend(page);
         if last {
             return Ok(all);
         }
     }
+}
+
+/// Whether a fault concerns one case only: keys or letters that do not open, a row that does not
+/// decode. Everything else, the database above all, concerns all of them.
+fn of_one_case(error: &AgentError) -> bool {
+    matches!(error, AgentError::Broken(_) | AgentError::Store(StoreError::Damaged { .. }))
 }

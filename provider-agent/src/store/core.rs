@@ -99,8 +99,14 @@ pub trait CoreStore: Send + Sync {
     async fn grant(&self, commitment: &Commitment) -> Result<Option<GrantView>, StoreError>;
     /// A case's counter of revocations; zeros when there was none.
     async fn rev(&self, case: &CaseId) -> Result<RevView, StoreError>;
-    /// Cases related to this institution whose counter it has not acknowledged, ascending.
-    async fn unacked(&self, institution: u32, limit: u32) -> Result<Vec<(CaseId, RevView)>, StoreError>;
+    /// Cases related to this institution whose counter it has not acknowledged, ascending by id after
+    /// `after`.
+    async fn unacked(
+        &self,
+        institution: u32,
+        after: Option<&CaseId>,
+        limit: u32,
+    ) -> Result<Vec<(CaseId, RevView)>, StoreError>;
     /// A case's policy.
     async fn policy(&self, case: &CaseId) -> Result<Option<Policy>, StoreError>;
     /// An institution.

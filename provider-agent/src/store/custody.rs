@@ -13,8 +13,9 @@ pub trait CustodyStore: Send + Sync {
     async fn custody(&self, case: &CaseId) -> Result<Option<CustodyRow>, StoreError>;
     /// The custodial case that a request made, by the keyed hash of its idempotency key.
     async fn custody_of_request(&self, key: &Hash) -> Result<Option<CustodyRow>, StoreError>;
-    /// Cases whose keys are held, ascending by id after `after`.
-    async fn custodies(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CustodyRow>, StoreError>;
+    /// Cases whose keys are held, ascending by id after `after`. Their ids only: a row that does not
+    /// decode must not hide the others.
+    async fn custodies(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CaseId>, StoreError>;
 }
 
 /// A write of custodial cases.

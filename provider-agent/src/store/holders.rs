@@ -24,8 +24,8 @@ pub trait HolderStore: Send + Sync {
     async fn sponsored(&self, account: &Address) -> Result<Option<SponsorRow>, StoreError>;
     /// Allowances asked for and not given yet, oldest first.
     async fn to_sponsor(&self, limit: u32) -> Result<Vec<SponsorRow>, StoreError>;
-    /// Cases that may be written again, ascending by id.
-    async fn revived(&self, limit: u32) -> Result<Vec<CaseId>, StoreError>;
+    /// Cases that may be written again, ascending by id after `after`.
+    async fn revived(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CaseId>, StoreError>;
     /// Lanes of enrolled cases that wait to be opened and go on from no other, ascending by id.
     async fn unopened(&self, limit: u32) -> Result<Vec<LaneRow>, StoreError>;
     /// Lanes that wait to be opened, of enrolled cases, each with the lane it goes on from.
@@ -52,8 +52,8 @@ pub trait HolderStore: Send + Sync {
 pub enum HolderWrite {
     /// What the holder of an epoch has shown. The same is stored once; another is refused.
     Offer(Box<RotateOffer>),
-    /// Asks an allowance for an account; refused when it was asked for before, or when the case had
-    /// `most` of them since `after`, Unix ms.
+    /// Asks an allowance for an account; refused when it was asked for before, when the case had
+    /// `most` of them since `after`, Unix ms, or when it had `ever` of them in its life.
     Sponsor {
         /// The account.
         row: SponsorRow,
@@ -61,6 +61,8 @@ pub enum HolderWrite {
         after: u64,
         /// Most of them.
         most: u32,
+        /// Most allowances of the case at all.
+        ever: u32,
     },
     /// The account has its allowance.
     Sponsored(Address),

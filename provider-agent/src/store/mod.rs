@@ -28,8 +28,9 @@ pub trait Store: CoreStore + ReadingStore + HolderStore + CustodyStore {
     /// does not expect is undone alone and answered with its [`Refusal`]; the others are kept.
     /// Durable when it returns. The commit number goes up by one; the answer holds the new one.
     async fn commit(&self, batches: &[Batch]) -> Result<Committed, StoreError>;
-    /// Overwrites what earlier commits replaced or deleted, wherever the engine keeps it.
-    async fn scrub(&self) -> Result<(), StoreError>;
+    /// Overwrites what earlier commits replaced or deleted, wherever the engine keeps it. `false`: a
+    /// read that was going on prevented it, and it must be asked again.
+    async fn scrub(&self) -> Result<bool, StoreError>;
 }
 
 /// Writes that belong together.
@@ -63,6 +64,9 @@ pub enum Refusal {
     /// As many as there may be.
     #[error("there are as many as there may be")]
     Limit,
+    /// As many as there may ever be.
+    #[error("there are as many as there may ever be")]
+    Spent,
     /// The cursor is not where this block begins.
     #[error("the cursor is elsewhere")]
     Cursor,

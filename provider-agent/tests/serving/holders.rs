@@ -176,3 +176,18 @@ async fn allowances_for_the_holder_and_the_recovery_account_only() {
     let operator = SponsorRequest { account: Site::new(2).operator.address() };
     assert_eq!(kind(&agent.post(&patient.key, &target, &operator).await), ProblemKind::SponsorRefused);
 }
+
+#[tokio::test]
+async fn nobody_is_heard_about_allowances_on_a_view_that_stands_still() {
+    let Setting { agent, patient, _dir } = setting().await;
+    let target = route::sponsor(&patient.case());
+    let request = SponsorRequest { account: Address([4; 20]) };
+    // the node is gone: who holds the case now is not known
+    agent.clock.pass(600_000);
+    *agent.chain.tip.lock().unwrap() = None;
+    let answer = agent.post(&patient.key, &target, &request).await;
+    assert_eq!(kind(&answer), ProblemKind::StaleView);
+    assert!(agent.app.store.to_sponsor(9).await.unwrap().is_empty(), "nothing is stored");
+    agent.block(vec![]).await;
+    assert_eq!(agent.post(&patient.key, &target, &request).await.status(), StatusCode::ACCEPTED);
+}

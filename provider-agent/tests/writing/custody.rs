@@ -348,3 +348,80 @@ async fn nothing_of_the_custodial_keys_lies_in_the_database_in_clear_or_after_th
     assert!(!in_files(&agent, &sealed), "not even sealed");
     assert!(!in_files(&agent, &*holder) && !in_files(&agent, &kem));
 }
+
+/// Another connection to the agent's database.
+async fn beside(agent: &Agent) -> sqlx::SqliteConnection {
+    let path = casewise_agent::adapters::sqlite::SqliteStore::path(&agent.data());
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap()
+}
+
+#[tokio::test]
+async fn custodial_cases_that_do_not_open_stop_no_other_case() {
+    let mut agent = world().await;
+    let mut custodian = Custodian::default();
+    let plain = agent.onboard("cleo").await;
+    agent.accept(&plain).await;
+    let mut claims = Vec::new();
+    for name in ["keys", "row", "good"] {
+        let (_, opened) = custody::enrol(agent.app(), &new_case(None), Some(name)).await.unwrap();
+        agent.settle().await;
+        act(&mut agent, &mut custodian).await;
+        let patient = Claimant::new(name);
+        let request = patient.request(opened.case, 1, agent.chain.now() + DAY_MS);
+        custody::take(agent.app(), &opened.case, &request).await.unwrap();
+        act(&mut agent, &mut custodian).await;
+        claims.push((patient, request, opened.case));
+    }
+    let mut other = beside(&agent).await;
+    for (damage, (_, _, case)) in ["sealed = x'00'", "claim = x'00'"].iter().zip(&claims) {
+        let sql = format!("UPDATE custody SET {damage} WHERE case_id = x'{}'", hex::encode(case.0));
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut other).await.unwrap();
+    }
+    for (patient, request, _) in &claims {
+        let accept = registrar::ExecuteMsg::accept_claim(PREFIX, &request.offer, None).unwrap();
+        agent.chain.act(&patient.key.address(), agent.chain.contracts().registrar, &accept);
+    }
+    // the lanes of all cases are looked at after the hand-over
+    let ppr = agent.chain.contracts().ppr;
+    let end = casewise_protocol::ppr::ExecuteMsg::end(&plain.case(), agent.number);
+    agent.chain.act(&plain.key.address(), ppr, &end);
+    agent.block().await;
+    custodian.step(agent.app()).await.unwrap();
+
+    let refused = agent.app().health().refused;
+    for (_, _, case) in &claims[..2] {
+        assert!(refused.contains_key(&format!("claim of case {case}")), "{refused:?}");
+        assert!(custody::finish(agent.app()).await.is_ok());
+    }
+    let (patient, _, good) = &claims[2];
+    assert!(!refused.keys().any(|name| name.contains(&good.to_string())), "{refused:?}");
+    assert!(agent.app().store.custody(good).await.unwrap().unwrap().sealed.is_none());
+    assert_eq!(patient.roots(&agent, good).await.1[0], LetterKind::Claim);
+    let ended = agent.app().store.lanes_of(&plain.case()).await.unwrap();
+    assert!(ended.iter().any(|lane| lane.reason == Some(EndReason::Closing)), "lane work goes on");
+    // nothing of what does not open was given up
+    let (_, _, keys) = &claims[0];
+    assert_eq!(agent.app().store.custody(keys).await.unwrap().unwrap().sealed, Some(vec![0]));
+}
+
+#[tokio::test]
+async fn what_a_read_kept_from_being_overwritten_is_overwritten_after_it() {
+    let mut agent = world().await;
+    let mut custodian = Custodian::default();
+    let case = custodial(&mut agent, &mut custodian).await;
+    let sealed = agent.app().store.custody(&case).await.unwrap().unwrap().sealed.unwrap();
+    let patient = Claimant::new("ada");
+    let request = patient.request(case, 1, agent.chain.now() + DAY_MS);
+    custody::take(agent.app(), &case, &request).await.unwrap();
+    act(&mut agent, &mut custodian).await;
+    let mut reader = beside(&agent).await;
+    sqlx::query("BEGIN").execute(&mut reader).await.unwrap();
+    sqlx::query("SELECT * FROM custody").fetch_all(&mut reader).await.unwrap();
+    patient.accept(&agent, &request).await;
+    assert!(agent.app().store.custody(&case).await.unwrap().unwrap().sealed.is_none());
+    assert!(in_files(&agent, &sealed), "the read still needs it");
+    sqlx::query("COMMIT").execute(&mut reader).await.unwrap();
+    agent.block().await;
+    assert!(!in_files(&agent, &sealed));
+}

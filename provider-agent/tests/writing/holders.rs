@@ -1,16 +1,20 @@
 //! A case's change of holder, and lanes that close: what follows on chain, in the store, in letters.
 
 use casewise_agent::{
-    holders,
+    holders, lanes,
     serving::Serving,
     sponsor,
-    store::{EndReason, IdentityView, LaneRow, LaneState},
+    store::{
+        Batch, CaseRow, CaseState, Change, EndReason, HolderWrite, IdentityView, LaneRow, LaneState,
+        RelationshipView, WrappedKeys, Write,
+    },
 };
 use casewise_api::ProblemKind;
 use casewise_ledger::{
-    CaseId, Class, Kind, RotateCard, RotateOffer, V1,
+    Address, CaseId, Class, Head, Kind, LaneHeader, Party, RotateCard, RotateOffer, V1,
     account::AccountKey,
-    records::{CaseStatus, LaneStatus},
+    lane::MINIMUM,
+    records::{CaseStatus, IdentityRecord, LaneStatus, RelationshipRecord, RelationshipStatus},
     sha256,
 };
 use casewise_protocol::{ppr, registrar, summary};
@@ -50,7 +54,7 @@ async fn identity(agent: &Agent, case: &CaseId) -> IdentityView {
     agent.app().store.identity(case).await.unwrap().unwrap()
 }
 
-async fn lanes(agent: &Agent, case: &CaseId, class: Class) -> Vec<LaneRow> {
+async fn lanes_of(agent: &Agent, case: &CaseId, class: Class) -> Vec<LaneRow> {
     let mut lanes = agent.app().store.lanes_of(case).await.unwrap();
     lanes.retain(|lane| lane.header.class == class);
     lanes
@@ -58,7 +62,7 @@ async fn lanes(agent: &Agent, case: &CaseId, class: Class) -> Vec<LaneRow> {
 
 async fn live(agent: &Agent, case: &CaseId, class: Class) -> LaneRow {
     let live: Vec<_> =
-        lanes(agent, case, class).await.into_iter().filter(|l| l.state == LaneState::Live).collect();
+        lanes_of(agent, case, class).await.into_iter().filter(|l| l.state == LaneState::Live).collect();
     assert_eq!(live.len(), 1, "one live lane");
     live.into_iter().next().unwrap()
 }
@@ -160,10 +164,10 @@ async fn two_rotations_before_the_first_successor_is_open() {
     rotate(&agent, &patient.key, &second.offer(&case, 1)).await;
     holders::take(agent.app(), &identity(&agent, &case).await, &second.offer(&case, 1)).await.unwrap();
     // the successors wait to be opened, for a key that is gone before they are
-    let waiting = lanes(&agent, &case, Class::Content).await;
+    let waiting = lanes_of(&agent, &case, Class::Content).await;
     assert!(waiting.iter().any(|lane| lane.state == LaneState::Opening && lane.header.epoch == 1));
     rotate(&agent, &second.key, &third.offer(&case, 2)).await;
-    let left = lanes(&agent, &case, Class::Content).await;
+    let left = lanes_of(&agent, &case, Class::Content).await;
     assert!(left.iter().all(|lane| lane.state != LaneState::Opening), "given up");
     holders::take(agent.app(), &identity(&agent, &case).await, &third.offer(&case, 2)).await.unwrap();
     agent.settle().await;
@@ -355,7 +359,7 @@ async fn a_case_that_is_wound_up_takes_nothing_and_one_that_is_reopened_goes_on(
     rotate(&agent, &patient.key, &heir.offer(&case, 1)).await;
     holders::take(agent.app(), &identity(&agent, &case).await, &heir.offer(&case, 1)).await.unwrap();
     agent.settle().await;
-    let content = lanes(&agent, &case, Class::Content).await;
+    let content = lanes_of(&agent, &case, Class::Content).await;
     assert_eq!(content.len(), 1, "none was opened");
     assert_eq!((content[0].state, content[0].head.size), (LaneState::Closed, 2));
     assert_eq!(live(&agent, &case, Class::Access).await.header.epoch, 1);
@@ -388,6 +392,168 @@ async fn a_case_that_is_wound_up_takes_nothing_and_one_that_is_reopened_goes_on(
     agent.block().await;
     agent.settle().await;
     assert_eq!(agent.app().store.case_status(&case).await.unwrap(), Some(CaseStatus::Completed));
-    assert!(lanes(&agent, &case, Class::Content).await.iter().all(|lane| lane.state == LaneState::Closed));
+    assert!(lanes_of(&agent, &case, Class::Content).await.iter().all(|lane| lane.state == LaneState::Closed));
     agent.verify().await;
+}
+
+/// Ids below every other.
+fn low(number: u32) -> CaseId {
+    let mut id = [0; 32];
+    id[28..].copy_from_slice(&number.to_be_bytes());
+    CaseId(id)
+}
+
+/// Stores what the chain is supposed to say, with other writes, without a block.
+async fn pretend(agent: &Agent, changes: Vec<Change>, mut writes: Batch) {
+    let to = agent.app().store.cursor().await.unwrap().unwrap();
+    writes.push(Write::Blocks { from: Some(to), to, changes });
+    agent.app().committer.commit(writes).await.unwrap();
+}
+
+fn active(agent: &Agent, case: CaseId) -> Change {
+    let record = RelationshipRecord { version: V1, status: RelationshipStatus::Active, since: 0 };
+    Change::Relationship(RelationshipView { case, institution: agent.number, record, changed: 1 })
+}
+
+/// A content lane that waits to be opened, made before the counter went up.
+fn stuck_lane(agent: &Agent, case: CaseId) -> Write {
+    let header = LaneHeader {
+        version: V1,
+        case,
+        author: Party::Institution(agent.number),
+        class: Class::Content,
+        minimum: MINIMUM,
+        epoch: 0,
+        root: [7; 32],
+        signer: None,
+        predecessor: None,
+        nonce: [7; 16],
+    };
+    let lane = header.id();
+    let (state, head) = (LaneState::Opening, Head::empty());
+    let row = LaneRow { lane, header, state, reason: None, head, rev: 0, successor: None };
+    Write::NewLane { row, keys: WrappedKeys { lane, epoch: 1, wrapped: vec![1; 60] } }
+}
+
+#[tokio::test]
+async fn more_cases_than_a_page_that_wait_starve_no_later_one_of_its_rotation_and_acknowledgement() {
+    let (mut agent, patient) = case().await;
+    let case = patient.case();
+    let old = live(&agent, &case, Class::Content).await;
+    let (mut changes, mut writes) = (Vec::new(), Batch::new());
+    for number in 0..=lanes::MAX_UNACKED {
+        let stuck = low(number);
+        changes.extend([active(&agent, stuck), Change::Rev { case: stuck, rev: 1, height: 1 }]);
+        writes.push(stuck_lane(&agent, stuck));
+    }
+    pretend(&agent, changes, writes).await;
+    let grant = casewise_testkit::contracts::commitment("any");
+    let day = (agent.chain.now() / 86_400_000) as u32;
+    let (ppr, holder) = (agent.chain.contracts().ppr, patient.key.address());
+    let made = ppr::NewGrant::new(&grant, (day, day + 1));
+    agent.chain.act(&holder, ppr, &ppr::ExecuteMsg::grant(&case, vec![made]));
+    agent.chain.block();
+    agent.chain.act(&holder, ppr, &ppr::ExecuteMsg::revoke(&case, &[grant]));
+    agent.block().await;
+    let row = agent.app().store.lane(&old.lane).await.unwrap().unwrap();
+    assert_eq!((row.state, row.reason), (LaneState::Ended, Some(EndReason::Revoked)), "rotated at once");
+    for _ in 0..8 {
+        agent.post().await.unwrap();
+        agent.block().await;
+    }
+    let rev = agent.app().store.rev(&case).await.unwrap();
+    assert_eq!((rev.rev, rev.acked), (1, 1));
+    let left = agent.app().store.unacked(agent.number, None, 1000).await.unwrap();
+    assert_eq!(left.len() as u32, lanes::MAX_UNACKED + 1, "those that wait go on waiting");
+}
+
+#[tokio::test]
+async fn more_cases_than_a_page_whose_key_is_not_known_starve_no_later_revival() {
+    let (mut agent, patient) = case().await;
+    let case = patient.case();
+    let ppr = agent.chain.contracts().ppr;
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::suspend(&case, agent.number));
+    agent.block().await;
+    agent.settle().await;
+    let known = agent.app().store.case(&case).await.unwrap().unwrap();
+    let (mut changes, mut writes) = (Vec::new(), Batch::new());
+    for number in 0..=holders::MAX_REVIVED {
+        let stuck = low(number);
+        let mut holder = [9; 20];
+        holder[..4].copy_from_slice(&number.to_be_bytes());
+        let record = IdentityRecord {
+            version: V1,
+            holder: Address(holder),
+            kem: [9; 32],
+            epoch: 1,
+            institution: agent.number,
+            custodial: false,
+            since: 1,
+        };
+        changes.push(Change::Identity(IdentityView { case: stuck, record, changed: 1 }));
+        changes.push(active(&agent, stuck));
+        writes.push(Write::NewCase(CaseRow { case: stuck, state: CaseState::Enrolled, ..known.clone() }));
+        writes.push(Write::Holder(HolderWrite::Revive(stuck)));
+    }
+    pretend(&agent, changes, writes).await;
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::resume(&case, agent.number));
+    agent.block().await;
+    let made = lanes_of(&agent, &case, Class::Content).await;
+    assert!(made.iter().any(|lane| lane.state == LaneState::Opening), "its lane is made at once");
+    agent.settle().await;
+    live(&agent, &case, Class::Content).await;
+    let left = agent.app().store.revived(None, 1000).await.unwrap();
+    assert_eq!(left.len() as u32, holders::MAX_REVIVED + 1, "those that wait go on waiting");
+}
+
+#[tokio::test]
+async fn a_lane_of_a_revival_that_a_new_key_made_useless_is_made_again() {
+    let (mut agent, patient) = case().await;
+    let case = patient.case();
+    let ppr = agent.chain.contracts().ppr;
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::suspend(&case, agent.number));
+    agent.block().await;
+    agent.settle().await;
+    agent.chain.act(&patient.key.address(), ppr, &ppr::ExecuteMsg::resume(&case, agent.number));
+    agent.block().await;
+    // it waits to be opened when the holder's key changes
+    let waits = |lanes: Vec<LaneRow>| lanes.into_iter().find(|lane| lane.state == LaneState::Opening);
+    let first = waits(lanes_of(&agent, &case, Class::Content).await).unwrap();
+    let heir = Heir::new("heir");
+    let offer = heir.offer(&case, 1);
+    rotate(&agent, &patient.key, &offer).await;
+    assert!(agent.app().store.lane(&first.lane).await.unwrap().is_none(), "given up");
+    assert_eq!(agent.app().store.revived(None, 9).await.unwrap(), [case], "until the key is here");
+    holders::take(agent.app(), &identity(&agent, &case).await, &offer).await.unwrap();
+    agent.settle().await;
+    let next = live(&agent, &case, Class::Content).await;
+    assert_eq!((next.header.epoch, next.header.predecessor), (1, None));
+    assert_eq!(agent.ingest(&case, "again").await.lane, next.lane);
+    agent.settle().await;
+    agent.verify().await;
+}
+
+#[tokio::test]
+async fn allowances_of_a_case_come_to_an_end() {
+    let (agent, patient) = case().await;
+    let case = patient.case();
+    let serving = Serving::new(agent.app().clone());
+    let account = |n: u32| casewise_testkit::contracts::key(&format!("account {n}")).address();
+    let holder = patient.key.address();
+    let ask = async |n| sponsor::ask(&serving, &case, &holder, &account(n)).await;
+    for n in 0..sponsor::MAX_A_CASE {
+        if n > 0 && n % sponsor::MAX_A_DAY == 0 {
+            agent.chain.pass(sponsor::DAY_MS);
+            agent.block().await;
+        }
+        ask(n).await.unwrap();
+    }
+    agent.chain.pass(sponsor::DAY_MS);
+    agent.block().await;
+    let problem = ask(sponsor::MAX_A_CASE).await.unwrap_err().problem();
+    assert_eq!(problem.problem_kind(), Some(ProblemKind::SponsorLimit));
+    assert!(problem.detail.contains("32 fee allowances"), "{}", problem.detail);
+    let refused = agent.app().store.sponsored(&account(sponsor::MAX_A_CASE)).await.unwrap();
+    assert_eq!(refused, None, "nothing is stored");
+    ask(0).await.expect("what was given is answered alike");
 }

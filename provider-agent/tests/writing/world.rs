@@ -267,7 +267,7 @@ impl Agent {
             let app = self.app();
             let busy = app.store.tx_in_flight().await.unwrap().is_some()
                 || casewise_agent::status::status(app).await.unwrap().outbox.queued > 0
-                || !app.store.unacked(self.number, 1).await.unwrap().is_empty();
+                || !app.store.unacked(self.number, None, 1).await.unwrap().is_empty();
             quiet = if busy { 0 } else { quiet + 1 };
             if quiet == 2 {
                 return;

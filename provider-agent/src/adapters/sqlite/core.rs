@@ -523,14 +523,20 @@ impl CoreStore for SqliteStore {
         Ok(self.one(query, rev_view).await?.unwrap_or_default())
     }
 
-    async fn unacked(&self, institution: u32, limit: u32) -> Result<Vec<(CaseId, RevView)>, StoreError> {
+    async fn unacked(
+        &self,
+        institution: u32,
+        after: Option<&CaseId>,
+        limit: u32,
+    ) -> Result<Vec<(CaseId, RevView)>, StoreError> {
         let query = sqlx::query(
             "SELECT v.* FROM view_rev v JOIN view_relationship r \
              ON r.case_id = v.case_id AND r.institution = ? \
-             WHERE v.rev > v.acked ORDER BY v.case_id LIMIT ?",
+             WHERE v.rev > v.acked AND v.case_id > ? ORDER BY v.case_id LIMIT ?",
         );
         let read = |row: &SqliteRow| Ok((id(row, "case_id")?, rev_view(row)?));
-        self.all(query.bind(institution).bind(limit), read).await
+        let after = after.map_or(&[][..], |case| &case.0[..]);
+        self.all(query.bind(institution).bind(after).bind(limit), read).await
     }
 
     async fn policy(&self, case: &CaseId) -> Result<Option<Policy>, StoreError> {

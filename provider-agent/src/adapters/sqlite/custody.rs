@@ -88,15 +88,15 @@ impl CustodyStore for SqliteStore {
         row.as_ref().map(custody_row).transpose()
     }
 
-    async fn custodies(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CustodyRow>, StoreError> {
+    async fn custodies(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CaseId>, StoreError> {
         let after = after.map_or(&[][..], |case| &case.0[..]);
         let rows = sqlx::query(
-            "SELECT * FROM custody WHERE sealed IS NOT NULL AND case_id > ? ORDER BY case_id LIMIT ?",
+            "SELECT case_id FROM custody WHERE sealed IS NOT NULL AND case_id > ? ORDER BY case_id LIMIT ?",
         )
         .bind(after)
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(custody_row).collect()
+        rows.iter().map(|row| id(row, "case_id")).collect()
     }
 }

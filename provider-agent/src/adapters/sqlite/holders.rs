@@ -52,9 +52,10 @@ impl HolderStore for SqliteStore {
         self.all(query.bind(limit), sponsor_row).await
     }
 
-    async fn revived(&self, limit: u32) -> Result<Vec<CaseId>, StoreError> {
-        let query = sqlx::query("SELECT case_id FROM revived ORDER BY case_id LIMIT ?");
-        self.all(query.bind(limit), |row| id(row, "case_id")).await
+    async fn revived(&self, after: Option<&CaseId>, limit: u32) -> Result<Vec<CaseId>, StoreError> {
+        let query = sqlx::query("SELECT case_id FROM revived WHERE case_id > ? ORDER BY case_id LIMIT ?");
+        let after = after.map_or(&[][..], |case| &case.0[..]);
+        self.all(query.bind(after).bind(limit), |row| id(row, "case_id")).await
     }
 
     async fn unopened(&self, limit: u32) -> Result<Vec<LaneRow>, StoreError> {
@@ -122,7 +123,7 @@ impl HolderStore for SqliteStore {
 pub(super) async fn apply(writer: &mut SqliteConnection, write: &HolderWrite) -> Result<(), Failure> {
     match write {
         HolderWrite::Offer(offer) => holder(writer, offer).await,
-        HolderWrite::Sponsor { row, after, most } => sponsor(writer, row, *after, *most).await,
+        HolderWrite::Sponsor { row, after, most, ever } => sponsor(writer, row, *after, *most, *ever).await,
         HolderWrite::Sponsored(account) => {
             let query = sqlx::query("UPDATE sponsored SET state = 1 WHERE account = ?");
             query.bind(&account.0[..]).execute(writer).await?;
@@ -171,12 +172,19 @@ async fn sponsor(
     row: &SponsorRow,
     after: u64,
     most: u32,
+    ever: u32,
 ) -> Result<(), Failure> {
-    let counted = sqlx::query("SELECT COUNT(*) AS count FROM sponsored WHERE case_id = ? AND time > ?")
-        .bind(&row.case.0[..])
-        .bind(signed(after)?)
-        .fetch_one(&mut *writer)
-        .await?;
+    let counted = sqlx::query(
+        "SELECT COUNT(*) AS ever, COUNT(CASE WHEN time > ? THEN 1 END) AS count \
+         FROM sponsored WHERE case_id = ?",
+    )
+    .bind(signed(after)?)
+    .bind(&row.case.0[..])
+    .fetch_one(&mut *writer)
+    .await?;
+    if number::<u32>(&counted, "ever")? >= ever {
+        return Err(Refusal::Spent.into());
+    }
     if number::<u32>(&counted, "count")? >= most {
         return Err(Refusal::Limit.into());
     }

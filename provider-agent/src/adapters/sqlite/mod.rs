@@ -28,6 +28,8 @@ const FILE: &str = "agent.sqlite";
 const LOCK: &str = "agent.lock";
 const READERS: u32 = 8;
 const BUSY: Duration = Duration::from_secs(10);
+/// How long overwriting the log waits for reads that are going on.
+const SCRUB_BUSY: Duration = Duration::from_millis(500);
 
 /// The store of one agent.
 pub struct SqliteStore {
@@ -99,11 +101,21 @@ impl Store for SqliteStore {
     }
 
     /// Free pages are overwritten as they become free; what is left is the write-ahead log.
-    async fn scrub(&self) -> Result<(), StoreError> {
+    async fn scrub(&self) -> Result<bool, StoreError> {
         let mut writer = self.writer.lock().await;
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&mut *writer).await?;
-        Ok(())
+        // writers wait meanwhile: it is tried again later rather than long
+        patience(&mut writer, SCRUB_BUSY).await?;
+        let answer = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await;
+        patience(&mut writer, BUSY).await?;
+        Ok(column::<i64>(&answer?, "busy")? == 0)
     }
+}
+
+/// How long a connection waits for others.
+async fn patience(writer: &mut SqliteConnection, time: Duration) -> Result<(), StoreError> {
+    let sql = format!("PRAGMA busy_timeout = {}", time.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(writer).await?;
+    Ok(())
 }
 
 async fn apply_all(writer: &mut SqliteConnection, batches: &[Batch]) -> Result<Committed, StoreError> {
