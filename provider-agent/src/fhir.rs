@@ -642,7 +642,11 @@ mod tests {
             let at = start + at.index(text.len() - start);
             text[at] = byte;
             let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&text);
-            let is_resource = parsed.is_ok_and(|json| json["resourceType"] == "P");
+            let is_resource = match parsed {
+                Ok(json) => json["resourceType"] == "P",
+                // JSON allows any exponent, this parser only what fits into its numbers
+                Err(error) => error.to_string().starts_with("number out of range"),
+            };
             if check(&text).is_ok() {
                 prop_assert!(is_resource, "{}", String::from_utf8_lossy(&text));
             }
