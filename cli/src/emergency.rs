@@ -20,7 +20,7 @@ use crate::admin::acting::{Signer, Told};
 use crate::context::{Context, secret_file};
 use crate::exit::Failure;
 use crate::output::{table, time};
-use crate::practitioner::practitioner;
+use crate::practitioner::{find_practitioner, practitioner};
 
 /// Longest emergency access, hours.
 const MAX_HOURS: u64 = ppr::MAX_EMERGENCY_MS / 3_600_000;
@@ -34,11 +34,12 @@ pub enum EmergencyCommand {
     /// As a practitioner: open a case without a grant, for hours; it is recorded and reviewed. No record
     /// is shown by it yet
     Open(OpenArgs),
-    /// End an emergency access before its time: as the practitioner, or as the holder of the case
+    /// End an emergency access before its time: as the practitioner, an operator of its institution or
+    /// the consortium, or as the holder of the case
     End(EndArgs),
     /// List the emergency accesses of a case
     List(ListArgs),
-    /// As an operator: say what the review of an emergency access found
+    /// As an operator: say what the review of an emergency access found, once it is over
     Review(ReviewArgs),
 }
 
@@ -78,9 +79,13 @@ pub struct EndArgs {
     case: String,
     /// Number of the access in the case
     number: u32,
-    /// File with the practitioner's phrase; without it the wallet's holder ends the access
+    /// File with the phrase of the practitioner, of an operator, or of the consortium's account or a
+    /// member of its group; without it the wallet's holder ends the access
     #[arg(long, value_name = "FILE")]
     mnemonic_file: Option<PathBuf>,
+    /// Account of the group that acts; what it decides is done when enough members agree
+    #[arg(long, value_name = "ACCOUNT", requires = "mnemonic_file", conflicts_with = "paid_by")]
+    group: Option<String>,
     #[command(flatten)]
     practitioner: PractitionerArgs,
 }
@@ -144,7 +149,7 @@ async fn open(context: &Context, args: &OpenArgs) -> Result<(), Failure> {
     ));
     context.confirm("Sign this?")?;
     let message = ppr::ExecuteMsg::open_emergency(&args.case, args.reason, until);
-    let sent = send(&chain, &manifest, &key, &known, &args.practitioner, &message).await?;
+    let sent = send(&chain, &manifest, &key, Some(&known), &args.practitioner, &message).await?;
     let found = Network::new(&chain, &manifest).emergencies(&args.case).await?;
     let opened = found.iter().rev().find(|access| access.practitioner == account);
     let number = opened.map(|access| access.number).ok_or_else(|| {
@@ -159,18 +164,20 @@ async fn open(context: &Context, args: &OpenArgs) -> Result<(), Failure> {
     })
 }
 
-/// Sends a practitioner's message; an institution pays where it has given an allowance.
+/// Sends a message of a practitioner, or of another account if `known` is none; the practitioner's
+/// institution pays where it has given an allowance.
 async fn send(
     chain: &dyn Chain,
     manifest: &Manifest,
     key: &AccountKey,
-    known: &registrar::PractitionerInfo,
+    known: Option<&registrar::PractitionerInfo>,
     args: &PractitionerArgs,
     message: &ppr::ExecuteMsg,
 ) -> Result<Included, Failure> {
-    let fee_granter = match &args.paid_by {
-        Some(text) => Some(account_from_bech32(text, &manifest.params.prefix)?),
-        None => main_account_paying(chain, manifest, known, &key.address()).await?,
+    let fee_granter = match (&args.paid_by, known) {
+        (Some(text), _) => Some(account_from_bech32(text, &manifest.params.prefix)?),
+        (None, Some(known)) => main_account_paying(chain, manifest, known, &key.address()).await?,
+        (None, None) => None,
     };
     let options = SubmitOptions { fee_granter, ..SubmitOptions::default() };
     let msgs = vec![Msg::execute(manifest.contracts.ppr, message)?];
@@ -189,19 +196,23 @@ async fn main_account_paying(
 }
 
 async fn end(context: &Context, args: &EndArgs) -> Result<(), Failure> {
-    let (case, sent) = match &args.mnemonic_file {
-        Some(path) => {
+    let (case, sent) = match (&args.mnemonic_file, &args.group) {
+        (Some(path), Some(group)) => {
+            let signer = Signer { mnemonic_file: path.clone(), group: Some(group.clone()) };
+            return end_by_group(context, args, &signer).await;
+        }
+        (Some(path), None) => {
             let manifest = context.manifest()?;
             let chain = manifest.client()?;
             let case = whole_id(&args.case)?;
             let key = key_from_mnemonic(&secret_file("--mnemonic-file", path)?, 0)?;
             let account = account_to_bech32(&key.address(), &manifest.params.prefix);
-            let known = practitioner(&chain, &manifest, &account).await?;
+            let known = find_practitioner(&chain, &manifest, &account).await?;
             context.confirm(&format!("End emergency access {} of case {case}?", args.number))?;
             let message = ppr::ExecuteMsg::end_emergency(&case, args.number);
-            (case, send(&chain, &manifest, &key, &known, &args.practitioner, &message).await?)
+            (case, send(&chain, &manifest, &key, known.as_ref(), &args.practitioner, &message).await?)
         }
-        None => {
+        (None, _) => {
             context
                 .with_patient(async |patient| {
                     let case = patient.choose(Some(&args.case)).await?;
@@ -219,9 +230,26 @@ async fn end(context: &Context, args: &EndArgs) -> Result<(), Failure> {
     })
 }
 
+/// The consortium's group ends an access.
+async fn end_by_group(context: &Context, args: &EndArgs, signer: &Signer) -> Result<(), Failure> {
+    let manifest = context.manifest()?;
+    let chain = manifest.client()?;
+    let case = whole_id(&args.case)?;
+    let acting = signer.open(&chain, &manifest.params).await?;
+    let message = ppr::ExecuteMsg::end_emergency(&case, args.number);
+    let title = format!("end emergency access {} of case {case}", args.number);
+    let sent = acting.send(context, vec![Msg::execute(manifest.contracts.ppr, &message)?], &title).await?;
+    let text = sent.text(&format!("Emergency access {} is over.", args.number));
+    let what = json!({"case": case, "number": args.number});
+    context.output.answer(&Told { what, outcome: sent }, || text)
+}
+
 fn whole_id(text: &str) -> Result<CaseId, Failure> {
     text.parse().map_err(|_| {
-        Failure::usage("--case: not 64 hexadecimal digits", "A practitioner names a case by its whole id.")
+        Failure::usage(
+            "--case: not 64 hexadecimal digits",
+            "Only its holder names a case by a number; give its whole id.",
+        )
     })
 }
 

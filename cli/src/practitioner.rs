@@ -157,16 +157,23 @@ pub async fn practitioner(
     manifest: &Manifest,
     account: &str,
 ) -> Result<registrar::PractitionerInfo, Failure> {
-    account_from_bech32(account, &manifest.params.prefix)?;
-    let query = registrar::QueryMsg::Practitioner { account: account.into() };
-    let known: Option<registrar::PractitionerInfo> =
-        chain.query(&manifest.contracts.registrar, &query, None).await?;
-    known.ok_or_else(|| {
+    find_practitioner(chain, manifest, account).await?.ok_or_else(|| {
         Failure::not_found(
             format!("{account} is not registered as a practitioner"),
             "Its institution registers it with: casewise practitioner add",
         )
     })
+}
+
+/// What the registrar says of a practitioner, if the account is one.
+pub async fn find_practitioner(
+    chain: &dyn Chain,
+    manifest: &Manifest,
+    account: &str,
+) -> Result<Option<registrar::PractitionerInfo>, Failure> {
+    account_from_bech32(account, &manifest.params.prefix)?;
+    let query = registrar::QueryMsg::Practitioner { account: account.into() };
+    Ok(chain.query(&manifest.contracts.registrar, &query, None).await?)
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {

@@ -319,6 +319,7 @@ impl<'a> Fold<'a> {
                 self.changes.push(Change::Grant(GrantView { commitment, record, changed: at.height }));
                 self.changes.push(Change::Rev { case, rev, height: at.height });
             }
+            // ended by its provider, an access leaves the counter as it is: the view keeps its height
             Event::RevRaised { case, rev } | Event::EmergencyEnded { case, rev, .. } => {
                 self.changes.push(Change::Rev { case, rev, height: at.height });
             }

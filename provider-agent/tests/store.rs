@@ -270,6 +270,8 @@ async fn the_view_and_its_cursor(store: &dyn Store, [content, access]: &[LaneRow
     let mut changes = opened.to_vec();
     changes.extend([
         Change::Rev { case, rev: 1, height: 4 },
+        // told again, a counter keeps the height at which it went up
+        Change::Rev { case, rev: 1, height: 5 },
         Change::Acked { case, rev: 0 },
         Change::Operator { account: Address([1; 20]), institution: Some(1) },
     ]);

@@ -7,11 +7,12 @@
 //! Invariants, each with a test:
 //! - a relationship comes into force only by the holder, and never again once ended;
 //! - a delegate does nothing that the holder did not give it, and names no delegates;
-//! - nothing stops a revocation: no recovery, no suspension;
+//! - nothing stops a revocation or the end of an emergency access: no recovery, no suspension;
 //! - an emergency access lasts a day at most, and who leaves a review overdue opens no other;
 //! - a grant that is revoked or expired never lives again;
-//! - `rev` never falls, and goes up by one with each message that ended a live grant or
-//!   a running emergency access, and with each new holder;
+//! - an emergency access is not reviewed before its end;
+//! - `rev` never falls, and goes up by one with each message that ended a live grant, or by which
+//!   the holder's side or the authority ended a running emergency access, and with each new holder;
 //! - an acknowledgement never falls and never runs ahead of `rev`.
 
 pub mod contract;

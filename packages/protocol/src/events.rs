@@ -163,7 +163,8 @@ pub enum Event {
         /// End, Unix ms.
         until: u64,
     },
-    /// ppr: an emergency access was ended before its time.
+    /// ppr: an emergency access was ended before its time. The counter went up if the holder's side or
+    /// the consortium ended it.
     EmergencyEnded {
         /// The case.
         case: CaseId,

@@ -218,8 +218,11 @@ pub enum ExecuteMsg {
         /// End, Unix ms, exclusive, at most [`MAX_EMERGENCY_MS`] ahead.
         until: Uint64,
     },
-    /// The practitioner or the holder ends an emergency access before its time. `rev` goes up by
-    /// one if it was running.
+    /// The holder, a delegate with [`Power::Revocations`], the practitioner, an operator of the
+    /// institution that the access names, or the authority ends an emergency access before its time,
+    /// whoever of them is suspended. If it was running, `rev` goes up by one when the holder's side or
+    /// the authority ends it, and stays when the practitioner or its institution does: who opens
+    /// accesses does not make every author of the case rotate.
     EndEmergency {
         /// The case, 32 bytes.
         case: HexBinary,
@@ -227,7 +230,7 @@ pub enum ExecuteMsg {
         number: u32,
     },
     /// An operator of the practitioner's institution, or of an oversight institution, says what a
-    /// review of an emergency access found.
+    /// review of an emergency access found. Refused while the access is running.
     ReviewEmergency {
         /// The case, 32 bytes.
         case: HexBinary,
@@ -589,7 +592,8 @@ impl GrantInfo {
 #[serde(deny_unknown_fields)]
 #[schemaifier(mute_warnings)]
 pub struct RevResponse {
-    /// Counts messages that ended live grants or a running emergency access, and new holders.
+    /// Counts messages that ended live grants, those of the holder's side and of the authority that
+    /// ended a running emergency access, and new holders.
     pub rev: u32,
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -37,6 +37,9 @@ use casewise_seal::{KemSecret, Letter, ListedEntry, accept_entry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
+
+/// In which a database must be closed once its agent is gone.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
 use crate::devchain::DevChain;
 
@@ -220,6 +223,18 @@ impl Agent {
         let store = Arc::downgrade(&app);
         drop(app);
         assert_eq!(store.strong_count(), 0, "somebody still holds the agent");
+        self.closed().await;
+    }
+
+    /// The database's connections close after the agent is gone, and take their files away: who copies
+    /// the directory meanwhile would meet half of it.
+    async fn closed(&self) {
+        let log = self.data().join("agent.sqlite-wal");
+        let deadline = Instant::now() + CLOSE_DEADLINE;
+        while log.exists() {
+            assert!(Instant::now() < deadline, "the database is not closed");
+            tokio::task::yield_now().await;
+        }
     }
 
     pub async fn restart(&mut self) {

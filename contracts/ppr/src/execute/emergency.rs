@@ -10,7 +10,7 @@ use casewise_protocol::{
     ppr::Power,
     record::{self, Be32},
     remote::Registrar,
-    rules::{self, Change, Refusal},
+    rules::{self, Change, EndedBy, Refusal},
     Event, ProtocolError,
 };
 use cosmwasm_std::{Deps, DepsMut, Env, HexBinary, MessageInfo, Response, Storage, Uint64};
@@ -83,7 +83,8 @@ fn save_new(
     Ok(number)
 }
 
-/// By the practitioner, the holder or a delegate, whoever of them is suspended: it only takes away.
+/// By the holder's side, the practitioner, its institution or the authority, whoever of them is
+/// suspended: it only takes away.
 pub fn end(
     deps: DepsMut,
     env: Env,
@@ -94,7 +95,7 @@ pub fn end(
     let case = convert::case_id(case)?;
     let now = block_ms(&env.block);
     let access = state::emergency(deps.storage, &case, number)?;
-    require_concerned(deps.as_ref(), now, &info, &case, &access)?;
+    let by = require_concerned(deps.as_ref(), now, &info, &case, &access)?;
     let Change::To(ended) = rules::end_emergency(&access, now) else {
         return Ok(Response::new());
     };
@@ -102,7 +103,11 @@ pub fn end(
     let mut unreviewed = state::unreviewed(deps.storage, &ended.practitioner)?;
     unreviewed.end(&case, number, ended.until);
     save_unreviewed(deps.storage, &ended.practitioner, &unreviewed);
-    let rev = state::raise_rev(deps.storage, &case, env.block.height)?;
+    let rev = if by.raises_rev() {
+        state::raise_rev(deps.storage, &case, env.block.height)?
+    } else {
+        state::rev(deps.storage, &case)?
+    };
     Ok(Response::new().add_event(Event::EmergencyEnded { case, number, rev }.into_cosmwasm()))
 }
 
@@ -112,19 +117,21 @@ fn require_concerned(
     info: &MessageInfo,
     case: &CaseId,
     access: &EmergencyRecord,
-) -> Result<(), ContractError> {
-    if state::sender(deps, &info.sender)?.as_slice() == access.practitioner.0 {
-        return Ok(());
-    }
-    match state::require_acting(deps, now, &info.sender, case, Power::Revocations) {
+) -> Result<EndedBy, ContractError> {
+    let holder_side = match state::require_acting(deps, now, &info.sender, case, Power::Revocations) {
         Ok(_) => Ok(()),
-        Err(ContractError::Refused(Refusal::NotHolder)) => Err(Refusal::NotConcerned.into()),
-        Err(other) => Err(other),
-    }
+        Err(ContractError::Refused(refusal)) => Err(refusal),
+        Err(other) => return Err(other),
+    };
+    let registrar = state::registrar(deps.storage)?;
+    let registrar = Registrar::new(deps.querier, &registrar);
+    let (sender, authority) = (state::sender(deps, &info.sender)?, registrar.authority()?);
+    let operates = registrar.operator(sender.as_slice())?;
+    Ok(rules::emergency_ender(access, sender.as_slice(), holder_side, &authority, operates)?)
 }
 
-/// By an operator of the practitioner's institution or of an oversight institution. It frees the
-/// practitioner, whatever was found: to suspend it is registrar's part.
+/// By an operator of the practitioner's institution or of an oversight institution, once the access
+/// is over. It frees the practitioner, whatever was found: to suspend it is registrar's part.
 pub fn review(
     deps: DepsMut,
     env: Env,

@@ -39,11 +39,32 @@ enum Step {
     Delegate(u16),
     Remove(bool),
     Open(usize),
-    Stop(u32, bool),
+    Stop(u32, Ender),
     Review(u32, bool),
     Rotate,
     Institution(usize, bool),
     Days(u64),
+}
+
+/// Who ends an emergency access.
+#[derive(Clone, Copy, Debug)]
+enum Ender {
+    Holder,
+    Delegate,
+    Doctor,
+    /// Operator of an institution; B is the doctor's.
+    Operator(usize),
+    Authority,
+}
+
+fn ender() -> impl Strategy<Value = Ender> {
+    prop_oneof![
+        Just(Ender::Holder),
+        Just(Ender::Delegate),
+        Just(Ender::Doctor),
+        (0usize..2).prop_map(Ender::Operator),
+        Just(Ender::Authority),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,7 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let emergencies = prop_oneof![
         2 => (0..AHEAD.len()).prop_map(Step::Open),
-        1 => (0u32..4, any::<bool>()).prop_map(|(number, holder)| Step::Stop(number, holder)),
+        1 => (0u32..4, ender()).prop_map(|(number, ender)| Step::Stop(number, ender)),
         1 => (0u32..4, any::<bool>()).prop_map(|(number, justified)| Step::Review(number, justified)),
     ];
     prop_oneof![
@@ -284,15 +305,20 @@ impl Model {
                 true
             }
             Step::Open(ahead) => self.open(now + AHEAD[ahead], now, numbers[1]),
-            Step::Stop(number, holder) => {
-                let acts = self.acts(holder, Power::Revocations);
+            Step::Stop(number, ender) => {
+                let (acts, raises) = match ender {
+                    Ender::Holder | Ender::Authority => (true, true),
+                    Ender::Delegate => (self.acts(false, Power::Revocations), true),
+                    Ender::Doctor => (true, false),
+                    Ender::Operator(who) => (who == 1, false),
+                };
                 match self.access(number) {
                     None => false,
                     Some(_) if !acts => false,
                     Some(access) => {
                         let running = now < access.until;
                         access.until = access.until.min(now);
-                        self.rev += u32::from(running);
+                        self.rev += u32::from(running && raises);
                         true
                     }
                 }
@@ -302,6 +328,7 @@ impl Model {
                 match self.access(number) {
                     None => false,
                     Some(_) if suspended => false,
+                    Some(access) if now < access.until => false,
                     Some(access) => *access.justified.get_or_insert(justified) == justified,
                 }
             }
@@ -369,6 +396,7 @@ struct Cast {
     case: CaseId,
     doctor: Addr,
     delegate: Addr,
+    authority: Addr,
 }
 
 impl Cast {
@@ -423,7 +451,16 @@ impl Cast {
                 let reason = EmergencyReason::Treatment;
                 (self.doctor.clone(), ExecuteMsg::open_emergency(&case, reason, now + AHEAD[ahead]))
             }
-            Step::Stop(number, holder) => (acting(holder), ExecuteMsg::end_emergency(&case, number)),
+            Step::Stop(number, ender) => {
+                let sender = match ender {
+                    Ender::Holder => acting(true),
+                    Ender::Delegate => acting(false),
+                    Ender::Doctor => self.doctor.clone(),
+                    Ender::Operator(who) => self.institutions[who].addr(),
+                    Ender::Authority => self.authority.clone(),
+                };
+                (sender, ExecuteMsg::end_emergency(&case, number))
+            }
             Step::Review(number, justified) => {
                 let outcome = if justified { ReviewOutcome::Justified } else { ReviewOutcome::Unjustified };
                 (self.institutions[1].addr(), ExecuteMsg::review_emergency(&case, number, outcome))
@@ -529,7 +566,8 @@ proptest! {
         let numbers = [institutions[0].number, institutions[1].number];
         let case = suite.enrol(&institutions[0], "p").case();
         let doctor = suite.practitioner(&institutions[1], "doctor");
-        let cast = Cast { institutions, case, doctor, delegate: person("delegate") };
+        let authority = suite.authority.clone();
+        let cast = Cast { institutions, case, doctor, delegate: person("delegate"), authority };
         let names: BTreeMap<_, _> = (0..4u8).map(|name| (commitment(&format!("{name}")), name)).collect();
         let (mut model, mut told) = (Model::default(), Model::default());
         for step in steps {

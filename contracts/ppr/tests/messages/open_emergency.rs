@@ -127,8 +127,8 @@ fn one_at_a_time_in_a_case_and_numbered_from_one() {
     let other = suite.onboard(&home, "q");
     let elsewhere = open(&suite, &other, 60 * BLOCK_MS);
     suite.ppr(&doctor, &elsewhere).unwrap();
-    // a review while it is running does not make room for a second one
-    suite.ppr(&ward.addr(), &ExecuteMsg::review_emergency(&case, 1, ReviewOutcome::Justified)).unwrap();
+    // a review waits for its end and makes no room for a second one
+    suite.ppr(&ward.addr(), &ExecuteMsg::review_emergency(&case, 1, ReviewOutcome::Justified)).unwrap_err();
     let second = open(&suite, &patient, 60 * BLOCK_MS);
     assert_eq!(suite.ppr(&doctor, &second).unwrap_err(), running);
     suite.advance(60 * BLOCK_MS);

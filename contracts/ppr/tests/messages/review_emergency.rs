@@ -6,15 +6,23 @@ use casewise_protocol::{
         EmergencyReason, InstitutionKind,
         ReviewOutcome::{Justified, Unjustified},
     },
-    ppr::{ExecuteMsg, ReviewInfo},
+    ppr::{ExecuteMsg, ReviewInfo, REVIEW_MS},
     Event,
 };
-use casewise_testkit::contracts::{key, Institution, Patient, Suite};
+use casewise_testkit::contracts::{key, Institution, Patient, Suite, BLOCK_MS};
 use cosmwasm_std::Addr;
 
 use crate::{admit_as, emergencies, person, suspend, unreviewed};
 
-/// A case of A's with an access, number 1, of B's doctor; B, its doctor, an oversight institution.
+/// A case of A's with an access, number 1, of B's doctor, which is over; B, its doctor, an oversight
+/// institution.
+fn over() -> (Suite, Patient, Institution, Addr, Institution) {
+    let (mut suite, patient, b, doctor, watch) = opened();
+    suite.ppr(&doctor, &ExecuteMsg::end_emergency(&patient.case(), 1)).unwrap();
+    (suite, patient, b, doctor, watch)
+}
+
+/// The same while it is running.
 fn opened() -> (Suite, Patient, Institution, Addr, Institution) {
     let mut suite = Suite::new();
     let (a, b) = (suite.admit("A"), suite.admit("B"));
@@ -29,14 +37,14 @@ fn opened() -> (Suite, Patient, Institution, Addr, Institution) {
 
 #[test]
 fn by_the_practitioners_institution_once() {
-    let (mut suite, patient, b, doctor, watch) = opened();
+    let (mut suite, patient, b, doctor, watch) = over();
     let case = patient.case();
     let review = ExecuteMsg::review_emergency(&case, 1, Justified);
     let done = suite.ppr(&b.addr(), &review).unwrap();
     let outcome = records::ReviewOutcome::Justified;
     assert_eq!(done.events(), [Event::EmergencyReviewed { case, number: 1, outcome }]);
     let expected = ReviewInfo { outcome: Justified, institution: 2, time: suite.now().into() };
-    assert_eq!(emergencies(&suite, &case)[0].review, Some(expected.clone()));
+    assert_eq!(emergencies(&suite, &case)[0].review, Some(expected));
     assert_eq!(unreviewed(&suite, &doctor).accesses, []);
     let before = suite.dump(&suite.ppr);
     assert_eq!(suite.ppr(&b.addr(), &review).unwrap().events(), []);
@@ -47,16 +55,56 @@ fn by_the_practitioners_institution_once() {
         assert_eq!(suite.ppr(&sender.addr(), &other).unwrap_err(), reviewed);
     }
     assert_eq!(suite.dump(&suite.ppr), before);
-    // ended by the holder after its review: the review stays, and nothing waits again
-    suite.ppr(&patient.addr(), &ExecuteMsg::end_emergency(&case, 1)).unwrap();
-    let access = emergencies(&suite, &case).remove(0);
-    assert_eq!((access.review, access.until.u64()), (Some(expected), suite.now()));
+    // ended once more: the review stays, and nothing waits again
+    assert_eq!(suite.ppr(&patient.addr(), &ExecuteMsg::end_emergency(&case, 1)).unwrap().events(), []);
+    assert_eq!(suite.dump(&suite.ppr), before);
+}
+
+#[test]
+fn not_while_it_is_running() {
+    let running = "number: this emergency access is still running; wait for its end, or have it ended first";
+    for early in [1, 0] {
+        for oversight in [false, true] {
+            let (mut suite, patient, b, doctor, watch) = opened();
+            let case = patient.case();
+            let at = emergencies(&suite, &case)[0].until.u64() - early;
+            suite.advance(at - BLOCK_MS - suite.now());
+            let before = suite.dump(&suite.ppr);
+            let sender = if oversight { watch.addr() } else { b.addr() };
+            let sent = suite.ppr(&sender, &ExecuteMsg::review_emergency(&case, 1, Justified));
+            assert_eq!(suite.now(), at);
+            if early == 0 {
+                sent.unwrap();
+            } else {
+                assert_eq!(sent.unwrap_err(), running);
+                assert_eq!(suite.dump(&suite.ppr), before);
+            }
+            assert_eq!(unreviewed(&suite, &doctor).accesses.len(), early as usize);
+        }
+    }
+}
+
+#[test]
+fn nor_does_a_running_one_escape_the_overdue_block() {
+    let (mut suite, patient, b, doctor, _) = opened();
+    let case = patient.case();
+    suite.ppr(&b.addr(), &ExecuteMsg::review_emergency(&case, 1, Justified)).unwrap_err();
+    suite.advance(60_000 + REVIEW_MS);
+    assert!(unreviewed(&suite, &doctor).blocked);
+}
+
+#[test]
+fn an_operator_ends_it_and_reviews_it() {
+    let (mut suite, patient, b, doctor, _) = opened();
+    let case = patient.case();
+    suite.ppr(&b.addr(), &ExecuteMsg::end_emergency(&case, 1)).unwrap();
+    suite.ppr(&b.addr(), &ExecuteMsg::review_emergency(&case, 1, Unjustified)).unwrap();
     assert_eq!(unreviewed(&suite, &doctor).accesses, []);
 }
 
 #[test]
 fn by_an_oversight_institution() {
-    let (mut suite, patient, _, _, watch) = opened();
+    let (mut suite, patient, _, _, watch) = over();
     let case = patient.case();
     let review = ExecuteMsg::review_emergency(&case, 1, Unjustified);
     suite.ppr(&watch.addr(), &review).unwrap();
@@ -66,7 +114,7 @@ fn by_an_oversight_institution() {
 
 #[test]
 fn by_nobody_else_and_only_active_institutions() {
-    let (mut suite, patient, b, doctor, watch) = opened();
+    let (mut suite, patient, b, doctor, watch) = over();
     let case = patient.case();
     let a = Institution { number: 1, key: key("A") };
     let review = ExecuteMsg::review_emergency(&case, 1, Justified);

@@ -115,6 +115,52 @@ pub fn open_emergency(
     Ok(Change::To(wanted))
 }
 
+/// On whose part an access is ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The holder, or a delegate with [`Power::Revocations`](crate::ppr::Power::Revocations).
+    HolderSide,
+    /// The consortium.
+    Authority,
+    /// The practitioner, or an operator of the institution that the access names.
+    Provider,
+}
+
+impl EndedBy {
+    /// Whether it counts as a revocation. Who opens an access does not make every author of the case
+    /// rotate by ending it again.
+    pub fn raises_rev(self) -> bool {
+        match self {
+            Self::HolderSide | Self::Authority => true,
+            Self::Provider => false,
+        }
+    }
+}
+
+/// On whose part a sender ends an access: the strongest of its rights. It only takes away, so no
+/// suspension counts. `holder_side`: what [`acts_for_holder`](super::acts_for_holder) says of the
+/// sender; `operates`: the sender's institution.
+pub fn emergency_ender(
+    access: &EmergencyRecord,
+    sender: &[u8],
+    holder_side: Result<(), Refusal>,
+    authority: &[u8],
+    operates: Option<u32>,
+) -> Result<EndedBy, Refusal> {
+    let refusal = match holder_side {
+        Ok(()) => return Ok(EndedBy::HolderSide),
+        Err(Refusal::NotHolder) => Refusal::NotConcerned { institution: access.institution },
+        Err(other) => other,
+    };
+    if authority == sender {
+        return Ok(EndedBy::Authority);
+    }
+    if access.practitioner.0 == sender || operates == Some(access.institution) {
+        return Ok(EndedBy::Provider);
+    }
+    Err(refusal)
+}
+
 /// Ending an access at `now` (Unix ms), before its time.
 pub fn end_emergency(access: &EmergencyRecord, now: u64) -> Change<EmergencyRecord> {
     if emergency_running(access, now) {
@@ -124,7 +170,7 @@ pub fn end_emergency(access: &EmergencyRecord, now: u64) -> Change<EmergencyReco
     }
 }
 
-/// A review of an access, once. `reviewer`: the institution that `review` names, `sender`: whose
+/// A review of an access, once and after its end: what it was used for is not known before. `reviewer`: the institution that `review` names, `sender`: whose
 /// operator account sends it.
 pub fn review_emergency(
     access: &EmergencyRecord,
@@ -140,6 +186,7 @@ pub fn review_emergency(
         return Err(Refusal::OwnReview);
     }
     match &access.review {
+        None if emergency_running(access, review.time) => Err(Refusal::NotOver),
         None => Ok(Change::To(EmergencyRecord { review: Some(review), ..access.clone() })),
         Some(first) if (first.outcome, first.institution) == (review.outcome, review.institution) => {
             Ok(Change::Same)
@@ -291,6 +338,32 @@ mod tests {
     }
 
     #[test]
+    fn ended_by_who_may_and_counted_for_whom() {
+        let authority = [7; 32];
+        let no = || Err(Refusal::NotHolder);
+        let ender = |sender: &[u8], holder_side, operates| {
+            emergency_ender(&access(100, 200), sender, holder_side, &authority, operates)
+        };
+        assert_eq!(ender(&[5; 20], Ok(()), None), Ok(EndedBy::HolderSide));
+        assert_eq!(ender(&authority, no(), None), Ok(EndedBy::Authority));
+        assert_eq!(ender(&ME.0, no(), None), Ok(EndedBy::Provider));
+        assert_eq!(ender(&OPERATOR.0, no(), Some(1)), Ok(EndedBy::Provider));
+        for operates in [None, Some(2)] {
+            let refused = ender(&[5; 20], no(), operates);
+            assert_eq!(refused, Err(Refusal::NotConcerned { institution: 1 }));
+        }
+        // a delegate without the power is told so, and loses no right of its own
+        let weak = || Err(Refusal::PowerMissing { power: crate::ppr::Power::Revocations });
+        assert_eq!(ender(&[5; 20], weak(), None).map(|_| ()), weak());
+        assert_eq!(ender(&ME.0, weak(), None), Ok(EndedBy::Provider));
+        // the strongest right counts
+        assert_eq!(ender(&ME.0, Ok(()), None), Ok(EndedBy::HolderSide));
+        assert_eq!(ender(&authority, no(), Some(1)), Ok(EndedBy::Authority));
+        let counted = [EndedBy::HolderSide, EndedBy::Authority, EndedBy::Provider].map(EndedBy::raises_rev);
+        assert_eq!(counted, [true, true, false]);
+    }
+
+    #[test]
     fn reviewed_once_by_who_may() {
         use InstitutionKind::{Oversight, Provider};
         let (on, off) = (InstitutionStatus::Active, InstitutionStatus::Suspended);
@@ -301,6 +374,17 @@ mod tests {
         let first = by(1, ReviewOutcome::Justified, 300);
         let done = EmergencyRecord { review: Some(first.clone()), ..access(100, 200) };
         assert_eq!(review(&access(100, 200), Provider, on, first.clone()), Ok(Change::To(done.clone())));
+        // from its end on
+        let end = by(1, ReviewOutcome::Justified, 200);
+        assert!(review(&access(100, 200), Provider, on, end.clone()).is_ok());
+        for (kind, institution) in [(Provider, 1), (Oversight, 2)] {
+            let early = by(institution, ReviewOutcome::Justified, 199);
+            assert_eq!(review(&access(100, 200), kind, on, early), Err(Refusal::NotOver));
+        }
+        assert!(review(&access(100, 199), Provider, on, by(1, ReviewOutcome::Justified, 199)).is_ok());
+        // who may not review it learns only that
+        let foreign = review(&access(100, 400), Provider, on, by(2, ReviewOutcome::Justified, 300));
+        assert_eq!(foreign, Err(Refusal::NotReviewer { institution: 1 }));
         // the same again, later
         assert_eq!(review(&done, Provider, on, by(1, ReviewOutcome::Justified, 400)), Ok(Change::Same));
         for other in [by(1, ReviewOutcome::Unjustified, 400), by(2, ReviewOutcome::Justified, 400)] {
@@ -371,6 +455,7 @@ mod tests {
                         let review = Review { outcome: ReviewOutcome::Justified, institution: 1, time: now };
                         let by = institution(InstitutionKind::Provider, InstitutionStatus::Active);
                         if let Ok(Change::To(reviewed)) = review_emergency(record, &by, &OPERATOR.0, review) {
+                            prop_assert!(!emergency_running(record, now));
                             waiting.remove(case, at as u32);
                             *record = reviewed;
                         }

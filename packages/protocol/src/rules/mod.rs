@@ -24,8 +24,8 @@ pub use completion::{
 };
 pub use delegate::{make_room, set_delegate};
 pub use emergency::{
-    Unreviewed, Waiting, emergency_practitioner, emergency_running, end_emergency, open_emergency,
-    review_due, review_emergency, review_overdue,
+    EndedBy, Unreviewed, Waiting, emergency_ender, emergency_practitioner, emergency_running, end_emergency,
+    open_emergency, review_due, review_emergency, review_overdue,
 };
 pub use grant::{ack, expire, first_ms, grant, grant_live, grant_over, last_ms, overdue, revoke};
 pub use holder::{acts_for_holder, delegate_live, not_recovering, recovering};
@@ -286,8 +286,16 @@ pub enum Refusal {
     #[error("number: no such emergency access in this case; check the number")]
     NoEmergency,
     /// The sender may not end this access.
-    #[error("sender: neither the holder nor the practitioner of this access; send this from one of them")]
-    NotConcerned,
+    #[error(
+        "sender: neither the holder's side, the practitioner, an operator of institution {institution} nor the consortium; send this from one of them"
+    )]
+    NotConcerned {
+        /// Where the practitioner works.
+        institution: u32,
+    },
+    /// A review of an access that is not over.
+    #[error("number: this emergency access is still running; wait for its end, or have it ended first")]
+    NotOver,
     /// The sender may not review this access.
     #[error(
         "sender: operates neither institution {institution} nor an oversight institution; send this from an operator of one of them"

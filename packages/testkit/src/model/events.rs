@@ -186,7 +186,10 @@ impl Folded {
             }
             Event::EmergencyEnded { case, number, rev } => {
                 self.emergencies.entry((*case, *number)).and_modify(|access| access.until = now);
-                self.rev.insert(*case, *rev);
+                // a counter that never went up is not stored
+                if *rev > 0 {
+                    self.rev.insert(*case, *rev);
+                }
             }
             Event::EmergencyReviewed { case, number, outcome } => {
                 self.emergencies.entry((*case, *number)).and_modify(|access| access.review = Some(*outcome));

@@ -288,13 +288,14 @@ fn delegation_rows() -> Vec<Row> {
         })
         .note("the delegate with every power"),
         row("ppr.open_emergency", &[Practitioner], |w| open_emergency(w).into()),
-        row("ppr.end_emergency", &[Practitioner, Holder, Delegate], |w| {
+        row("ppr.end_emergency", &[Authority, Operator, Suspended, Practitioner, Holder, Delegate], |w| {
             emergency(w);
             P::EndEmergency { case: w.case_hex(), number: 1 }.into()
         })
         .power(Power::Revocations),
         row("ppr.review_emergency", &[Operator, Oversight], |w| {
             emergency(w);
+            w.must(&addr(&w.practitioner.address()), P::EndEmergency { case: w.case_hex(), number: 1 });
             P::ReviewEmergency { case: w.case_hex(), number: 1, outcome: ReviewOutcome::Justified }.into()
         }),
         row("ppr.holder_changed", &[Registrar], |w| P::HolderChanged { case: w.case_hex() }.into()),

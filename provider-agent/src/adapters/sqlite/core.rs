@@ -939,7 +939,8 @@ async fn project(w: &mut SqliteConnection, change: &Change) -> Result<(), Failur
             run!(
                 w,
                 "INSERT INTO view_rev (case_id, rev, changed, acked) VALUES (?, ?, ?, 0) \
-                 ON CONFLICT (case_id) DO UPDATE SET rev = excluded.rev, changed = excluded.changed",
+                 ON CONFLICT (case_id) DO UPDATE SET rev = excluded.rev, changed = excluded.changed \
+                 WHERE excluded.rev > view_rev.rev",
                 &case.0[..],
                 rev,
                 signed(*height)?

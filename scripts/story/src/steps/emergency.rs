@@ -48,13 +48,15 @@ pub async fn run(world: &World) -> Result<()> {
     let patient = world.patient()?;
     let seen = patient.says(&["emergency", "list", "--case", &case]).await?;
     ensure!(seen[0]["practitioner"] == doctor.account.as_str() && seen[0]["review"].is_null(), "{seen}");
-    patient.says(&["emergency", "end", "1", "--case", "0"]).await?;
     let review = |outcome| ["emergency", "review", "1", "--case", case.as_str(), "--outcome", outcome];
+    let early = says(world, &review("justified"), &by_operator).await;
+    ensure!(early.is_err(), "reviewed while it is running");
+    patient.says(&["emergency", "end", "1", "--case", "0"]).await?;
     says(world, &review("justified"), &by_operator).await?;
     ensure!(says(world, &review("unjustified"), &by_operator).await.is_err(), "reviewed twice");
     let seen = patient.says(&["emergency", "list", "--case", &case]).await?;
     ensure!(seen[0]["review"]["outcome"] == "justified", "the review is not seen: {seen}");
-    println!("   the patient sees it and ends it; it is reviewed, once");
+    println!("   the patient sees it and ends it; only then it is reviewed, once");
     Ok(())
 }
 

@@ -163,7 +163,12 @@ impl World {
         let bytes = |account: Option<Address>| account.map(|account| account.0.to_vec());
         let all: Vec<_> = state.emergencies.keys().copied().collect();
         let waiting = state.emergencies.iter().filter(|(_, access)| access.review.is_none());
+        // a review comes after the end, and an end before it: now and then the other way round
+        let over = (kind == "ppr.review_emergency") == self.chance(80);
+        let fitting = waiting.clone().filter(|(_, access)| (access.until <= now) == over);
+        let fitting: Vec<_> = fitting.map(|(id, _)| *id).collect();
         let waiting: Vec<_> = waiting.map(|(id, _)| *id).collect();
+        let waiting = if fitting.is_empty() { waiting } else { fitting };
         let from = if self.chance(75) && !waiting.is_empty() { &waiting } else { &all };
         let known = self.pick(from).filter(|_| self.chance(95));
         let (case, number) = known.unwrap_or_else(|| (self.case(), 1));
@@ -178,9 +183,14 @@ impl World {
                 (Some(self.practitioner().0.to_vec()), msg)
             }
             "ppr.end_emergency" => {
-                let practitioner = state.emergencies.get(&(case, number)).map(|access| access.practitioner);
-                let right = if self.chance(50) { practitioner } else { self.holders_side(model, &case) };
-                (bytes(right), P::EndEmergency { case: hex, number })
+                let access = state.emergencies.get(&(case, number));
+                let right = match self.rng.random_range(0..10) {
+                    0..4 => bytes(access.map(|access| access.practitioner)),
+                    4 | 5 => bytes(self.operator(model, access.map_or(1, |access| access.institution))),
+                    6 => Some(state.authority.clone()),
+                    _ => bytes(self.holders_side(model, &case)),
+                };
+                (right, P::EndEmergency { case: hex, number })
             }
             "ppr.review_emergency" => {
                 let at = state.emergencies.get(&(case, number)).map_or(1, |access| access.institution);

@@ -151,7 +151,26 @@ impl Step<'_> {
             ensure(after >= *before, || format!("rev of {case} falls from {before} to {after}"))?;
             ensure(after <= before + 1, || format!("rev of {case} leaps from {before} to {after}"))?;
         }
-        Ok(())
+        self.ended_by_its_provider()
+    }
+
+    /// Who opens accesses to a case and ends them again makes no author of it rotate.
+    fn ended_by_its_provider(&self) -> Check {
+        let Call::Ppr(ppr::ExecuteMsg::EndEmergency { case, number }) = &self.sent.call else {
+            return Ok(());
+        };
+        let case = convert::case_id(case).map_err(|error| error.to_string())?;
+        let Some(access) = self.before.emergencies.get(&(case, *number)) else { return Ok(()) };
+        let Ok(sender) = Address::try_from(self.sent.canonical.as_slice()) else { return Ok(()) };
+        let holder = self.before.identities.get(&case).is_some_and(|identity| identity.holder == sender);
+        let named = self.before.delegates.contains_key(&(case, sender));
+        let provider =
+            access.practitioner == sender || self.before.operators.get(&sender) == Some(&access.institution);
+        if !provider || holder || named || self.before.authority == sender.0 {
+            return Ok(());
+        }
+        let (before, after) = (self.before.rev.get(&case), self.after.rev.get(&case));
+        ensure(before == after, || format!("rev of {case} goes up as its provider ends an access"))
     }
 
     /// The case that a message is about and the power with which a delegate may send it; `None`: the
@@ -207,7 +226,9 @@ impl Step<'_> {
         let Ok(sender) = Address::try_from(self.sent.canonical.as_slice()) else { return Ok(()) };
         let Some(identity) = self.before.identities.get(&case) else { return Ok(()) };
         let own_right = self.before.operators.contains_key(&sender)
-            || self.before.practitioners.contains_key(&sender) && matches!(power, Some(Power::Revocations));
+            || self.before.practitioners.contains_key(&sender) && matches!(power, Some(Power::Revocations))
+            || matches!(self.sent.call, Call::Ppr(ppr::ExecuteMsg::EndEmergency { .. }))
+                && self.before.authority == sender.0;
         if identity.holder == sender || own_right {
             return Ok(());
         }

@@ -108,6 +108,10 @@ impl Step<'_> {
             let (was, is) = (self.before.emergencies[&id].until, self.after.emergencies[&id].until);
             ensure(is == now.min(was), || format!("access ended at {now}: {was} becomes {is}"))?;
         }
+        for (id, before) in &self.before.emergencies {
+            let reviewed = before.review.is_none() && self.after.emergencies[id].review.is_some();
+            ensure(!reviewed || before.until <= now, || format!("reviewed at {now}, running: {before:?}"))?;
+        }
         Ok(())
     }
 
