@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -37,9 +38,6 @@ use casewise_seal::{KemSecret, Letter, ListedEntry, accept_entry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
-
-/// In which a database must be closed once its agent is gone.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
 use crate::devchain::DevChain;
 
@@ -223,18 +221,6 @@ impl Agent {
         let store = Arc::downgrade(&app);
         drop(app);
         assert_eq!(store.strong_count(), 0, "somebody still holds the agent");
-        self.closed().await;
-    }
-
-    /// The database's connections close after the agent is gone, and take their files away: who copies
-    /// the directory meanwhile would meet half of it.
-    async fn closed(&self) {
-        let log = self.data().join("agent.sqlite-wal");
-        let deadline = Instant::now() + CLOSE_DEADLINE;
-        while log.exists() {
-            assert!(Instant::now() < deadline, "the database is not closed");
-            tokio::task::yield_now().await;
-        }
     }
 
     pub async fn restart(&mut self) {
@@ -400,14 +386,34 @@ impl Agent {
     }
 }
 
-/// A copy of a directory.
+/// Times a copy is begun anew.
+const COPY_ATTEMPTS: usize = 100;
+
+/// A copy of a directory. The connections of a database close some time after its agent is gone and
+/// take files away: a copy that meets this is half of two states, and begun anew.
 pub fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { std::fs::copy(&path, &target).map(|_| ()).unwrap() }
+    for _ in 0..COPY_ATTEMPTS {
+        match try_copy(from, to) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::remove_dir_all(to).unwrap(),
+            Err(error) => panic!("{}: {error}", from.display()),
+        }
     }
+    panic!("{}: changes all the time", from.display());
+}
+
+fn try_copy(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            try_copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts a copy of a directory in its place.
