@@ -20,7 +20,8 @@ use casewise_api::{
     limits::{MAX_IDEMPOTENCY_KEY, MAX_JSON, MAX_LETTER},
 };
 use casewise_chain::Manifest;
-use casewise_ledger::{CaseId, Hash, account::AccountKey, encode, sha256};
+use casewise_ledger::{CaseId, Hash, account::AccountKey, encode};
+use casewise_testkit::contracts::high_s;
 use harness::{
     agent::Agent,
     files,
@@ -774,21 +775,4 @@ fn with_high_s(field: &str) -> String {
     let text = field.strip_prefix("casewise=:").and_then(|rest| rest.strip_suffix(':')).expect("a signature");
     let signature: [u8; 64] = STANDARD.decode(text).unwrap().try_into().unwrap();
     format!("casewise=:{}:", STANDARD.encode(high_s(&signature)))
-}
-
-/// The other signature of the same key over the same message: s becomes n − s.
-fn high_s(signature: &[u8; 64]) -> [u8; 64] {
-    const ORDER: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
-        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
-    ];
-    let mut out = *signature;
-    let mut borrow = 0;
-    for i in (0..32).rev() {
-        let difference = i16::from(ORDER[i]) - i16::from(signature[32 + i]) - borrow;
-        out[32 + i] = difference.rem_euclid(256) as u8;
-        borrow = i16::from(difference < 0);
-    }
-    assert_ne!(sha256(&[&out]), sha256(&[signature]));
-    out
 }

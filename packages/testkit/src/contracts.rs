@@ -144,6 +144,24 @@ pub fn rotation(case: &CaseId, epoch: u32, name: &str) -> RotateOffer {
     RotateOffer { version: V1, card, kem_key, key: key.public().0, signature }
 }
 
+/// The other signature of the same key over the same digest: s becomes n − s. The chain's host
+/// takes it, nothing of ours may.
+pub fn high_s(signature: &[u8; 64]) -> [u8; 64] {
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
+        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+    ];
+    let mut high = *signature;
+    let mut borrow = 0i16;
+    for at in (0..32).rev() {
+        let digit = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
+        borrow = i16::from(digit < 0);
+        high[32 + at] = digit.rem_euclid(256) as u8;
+    }
+    assert_ne!(high, *signature);
+    high
+}
+
 /// The account of a key, as text.
 pub fn addr(account: &Address) -> Addr {
     Addr::unchecked(account::encode(PREFIX, account).expect("the prefix is valid"))

@@ -11,11 +11,9 @@ use casewise_protocol::{
     registrar::{holder_hash, ExecuteMsg, IdentityInfo, QueryMsg},
     Event,
 };
-use casewise_testkit::contracts::{addr, key, Patient, Suite, PREFIX};
+use casewise_testkit::contracts::{addr, high_s, key, Patient, Suite, PREFIX};
 use cosmwasm_std::{Binary, HexBinary};
 use proptest::prelude::*;
-
-use crate::high_s;
 
 fn enrol(offer: &CaseOffer) -> ExecuteMsg {
     ExecuteMsg::enrol(PREFIX, offer).unwrap()

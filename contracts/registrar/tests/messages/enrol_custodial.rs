@@ -2,10 +2,10 @@
 
 use casewise_ledger::CaseOffer;
 use casewise_protocol::{registrar::ExecuteMsg, Event};
-use casewise_testkit::contracts::{key, Patient, Suite, BLOCK_MS, PREFIX};
+use casewise_testkit::contracts::{high_s, key, Patient, Suite, BLOCK_MS, PREFIX};
 use cosmwasm_std::{Binary, HexBinary};
 
-use crate::{account, high_s, nothing, refused, NO_OPERATOR, SUSPENDED};
+use crate::{account, nothing, refused, NO_OPERATOR, SUSPENDED};
 
 const SIGNATURE: &str =
     "signature: not the holder's over this card, recovery, institution and expiry with low s; sign anew";

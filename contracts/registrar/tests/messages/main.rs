@@ -29,7 +29,7 @@ use casewise_ledger::{
     CaseId, RotateOffer,
 };
 use casewise_protocol::registrar::{ExecuteMsg, InstitutionInfo, QueryMsg, RecoveryInfo};
-use casewise_testkit::contracts::{addr, key, Institution, Patient, Suite};
+use casewise_testkit::contracts::{addr, high_s, key, Institution, Patient, Suite};
 use cosmwasm_std::{Addr, Binary, HexBinary};
 
 const NO_IDENTITY: &str = "case: no identity is enrolled for it; enrol the case at the registrar first";
@@ -160,20 +160,4 @@ fn wrong_cards(
             "signature: expected 64 bytes, got 63; send the whole value in hexadecimal",
         ),
     ]
-}
-
-/// n − s: the other signature of the same digest, which the host accepts.
-fn high_s(signature: &[u8; 64]) -> [u8; 64] {
-    const ORDER: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
-        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
-    ];
-    let mut high = *signature;
-    let mut borrow = 0i16;
-    for at in (0..32).rev() {
-        let digit = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
-        borrow = i16::from(digit < 0);
-        high[32 + at] = digit.rem_euclid(256) as u8;
-    }
-    high
 }

@@ -14,7 +14,7 @@ use casewise_protocol::{
     summary::{ConflictsResponse, ExecuteMsg, MarksResponse, QueryMsg},
     Event,
 };
-use casewise_testkit::contracts::{addr, key, Lane, Suite, PREFIX};
+use casewise_testkit::contracts::{addr, high_s, key, Lane, Suite, PREFIX};
 use cosmwasm_std::Binary;
 use ed25519_zebra::SigningKey;
 
@@ -73,22 +73,6 @@ fn fork(lane: &Lane, from: usize) -> Vec<Hash> {
     let mut leaves = lane.leaves[..from].to_vec();
     leaves.extend(lane.leaves[from..].iter().map(|leaf| sha256(&[b"forked", leaf])));
     leaves
-}
-
-/// n − s: the other signature of the same digest, which the host accepts.
-fn high_s(signature: &[u8; 64]) -> [u8; 64] {
-    const ORDER: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
-        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
-    ];
-    let mut high = *signature;
-    let mut borrow = 0i16;
-    for at in (0..32).rev() {
-        let digit = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
-        borrow = i16::from(digit < 0);
-        high[32 + at] = digit.rem_euclid(256) as u8;
-    }
-    high
 }
 
 fn marks(suite: &Suite, lane: &LaneId) -> MarksResponse {
